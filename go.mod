@@ -1,0 +1,3 @@
+module github.com/fotograma/fotograma
+
+go 1.26.0
