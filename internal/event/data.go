@@ -1,0 +1,183 @@
+package event
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Data is what an event says. The types of this file are all there are.
+type Data interface {
+	// EventType is the CloudEvents type, with its version.
+	EventType() string
+
+	// EventSubject is the ID of the video or the person it is about.
+	EventSubject() string
+}
+
+// VideoRef names one video of one person, and which run of it.
+type VideoRef struct {
+	VideoID string `json:"video_id"`
+	OwnerID string `json:"owner_id"`
+
+	// Run counts the times that the video was asked to be processed: 1 for the
+	// upload, one more for each retry. What is said of a lower run than the
+	// newest one is history.
+	Run int `json:"run"`
+}
+
+// EventSubject implements Data for the events of one video.
+func (r VideoRef) EventSubject() string { return r.VideoID }
+
+// Media is what was found out about the video: durations in seconds, width
+// and height in pixels as displayed, rotation in degrees clockwise.
+type Media struct {
+	Duration  float64 `json:"duration"`
+	Width     int     `json:"width"`
+	Height    int     `json:"height"`
+	FrameRate float64 `json:"frame_rate"`
+	Codec     string  `json:"codec"`
+	Rotation  int     `json:"rotation"`
+}
+
+// Archive tells where the frames are: the keys lie in the archives bucket.
+type Archive struct {
+	Key         string    `json:"key"`
+	ManifestKey string    `json:"manifest_key"`
+	Frames      int       `json:"frames"`
+	Size        int64     `json:"size"` // bytes
+	SHA256      string    `json:"sha256"`
+	ExpiresAt   time.Time `json:"expires_at"`
+}
+
+// UserRegistered: a person has an account. It is the only event that carries
+// an address and a name; it goes from auth to notification and nowhere else.
+type UserRegistered struct {
+	UserID string `json:"user_id"`
+	Email  string `json:"email"`
+	Name   string `json:"name"`
+	Locale string `json:"locale"`
+}
+
+// EventType implements Data.
+func (UserRegistered) EventType() string { return "fotograma.user.registered.v1" }
+
+// EventSubject implements Data.
+func (u UserRegistered) EventSubject() string { return u.UserID }
+
+// VideoRegistered: an upload was signed and is awaited.
+type VideoRegistered struct {
+	VideoRef
+	Filename    string          `json:"filename"`
+	Size        int64           `json:"size"` // bytes
+	ContentType string          `json:"content_type"`
+	Extraction  json.RawMessage `json:"extraction"`
+	CreatedAt   time.Time       `json:"created_at"`
+	ExpiresAt   time.Time       `json:"expires_at"`
+}
+
+// EventType implements Data.
+func (VideoRegistered) EventType() string { return "fotograma.video.registered.v1" }
+
+// VideoUploaded: the file is there and waits for a worker. Uploads in one
+// request may be processed without it: S3's own notification starts the work.
+type VideoUploaded struct {
+	VideoRef
+}
+
+// EventType implements Data.
+func (VideoUploaded) EventType() string { return "fotograma.video.uploaded.v1" }
+
+// UploadAbandoned: the file did not come while the upload's signature was
+// valid.
+type UploadAbandoned struct {
+	VideoRef
+}
+
+// EventType implements Data.
+func (UploadAbandoned) EventType() string { return "fotograma.video.upload_abandoned.v1" }
+
+// RetryRequested: the uploaded file is to be processed once more.
+type RetryRequested struct {
+	VideoRef
+	Extraction json.RawMessage `json:"extraction"`
+}
+
+// EventType implements Data.
+func (RetryRequested) EventType() string { return "fotograma.video.retry_requested.v1" }
+
+// CancelRequested: the run is to end without a result.
+type CancelRequested struct {
+	VideoRef
+}
+
+// EventType implements Data.
+func (CancelRequested) EventType() string { return "fotograma.video.cancel_requested.v1" }
+
+// VideoDeleted: everything that is kept of the video must go.
+type VideoDeleted struct {
+	VideoRef
+}
+
+// EventType implements Data.
+func (VideoDeleted) EventType() string { return "fotograma.video.deleted.v1" }
+
+// ProcessingStarted: a worker has the video and knows what it is.
+type ProcessingStarted struct {
+	VideoRef
+	Media *Media `json:"media,omitempty"`
+}
+
+// EventType implements Data.
+func (ProcessingStarted) EventType() string { return "fotograma.processing.started.v1" }
+
+// ProcessingProgressed: how far the worker is. It is published without
+// outbox: a lost one does no harm.
+type ProcessingProgressed struct {
+	VideoRef
+	Progress float64 `json:"progress"` // 0 to 1
+	Frames   int     `json:"frames"`
+}
+
+// EventType implements Data.
+func (ProcessingProgressed) EventType() string { return "fotograma.processing.progressed.v1" }
+
+// ProcessingCompleted: the archive is there.
+type ProcessingCompleted struct {
+	VideoRef
+	Filename string   `json:"filename"`
+	Media    Media    `json:"media"`
+	Archive  Archive  `json:"archive"`
+	Warnings []string `json:"warnings,omitempty"` // codes
+}
+
+// EventType implements Data.
+func (ProcessingCompleted) EventType() string { return "fotograma.processing.completed.v1" }
+
+// ProcessingFailed: there will be no archive from this run.
+type ProcessingFailed struct {
+	VideoRef
+	Filename string `json:"filename"`
+
+	// Code is from the catalogue of package problem, which also has the
+	// sentence for it in every language.
+	Code string `json:"code"`
+}
+
+// EventType implements Data.
+func (ProcessingFailed) EventType() string { return "fotograma.processing.failed.v1" }
+
+// ProcessingCancelled: the worker has stopped, as was asked.
+type ProcessingCancelled struct {
+	VideoRef
+}
+
+// EventType implements Data.
+func (ProcessingCancelled) EventType() string { return "fotograma.processing.cancelled.v1" }
+
+// ArchiveExpired: the archive was deleted because its time was over.
+type ArchiveExpired struct {
+	VideoRef
+}
+
+// EventType implements Data.
+func (ArchiveExpired) EventType() string { return "fotograma.processing.archive_expired.v1" }

@@ -1,0 +1,72 @@
+// Package boot is what every function does before its first event: read its
+// configuration from the environment, set up logs and metrics, and reach AWS.
+package boot
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/caarlos0/env/v11"
+	"github.com/google/uuid"
+
+	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
+)
+
+// Common is the part of the environment that all functions have.
+type Common struct {
+	LogLevel         slog.Level `env:"LOG_LEVEL" envDefault:"INFO"`
+	MetricsNamespace string     `env:"METRICS_NAMESPACE" envDefault:"Fotograma"`
+}
+
+// Function is what a function starts with.
+type Function struct {
+	AWS     aws.Config
+	Metrics *metrics.Recorder
+}
+
+// Start reads the environment into cfg, whose fields carry env tags (see
+// github.com/caarlos0/env), and makes the rest. A variable that is missing or
+// cannot be read ends the process: Lambda then reports an init failure that
+// names it.
+func Start(cfg any) Function {
+	var common Common
+	for _, part := range []any{&common, cfg} {
+		if err := env.Parse(part); err != nil {
+			fail("read the environment", err)
+		}
+	}
+	slog.SetDefault(logging.New(os.Stdout, common.LogLevel))
+
+	awsConfig, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		fail("configure AWS", err)
+	}
+	return Function{
+		AWS:     awsConfig,
+		Metrics: metrics.New(os.Stdout, common.MetricsNamespace, time.Now),
+	}
+}
+
+// Must ends the process when a function cannot be wired.
+func Must[T any](value T, err error) T {
+	if err != nil {
+		fail("wire the function", err)
+	}
+	return value
+}
+
+// NewID makes a UUID version 7 (RFC 9562): unique, and sorted by time.
+func NewID() string {
+	return uuid.Must(uuid.NewV7()).String()
+}
+
+func fail(doing string, err error) {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", doing, err)
+	os.Exit(1)
+}

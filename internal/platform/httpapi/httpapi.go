@@ -1,0 +1,158 @@
+// Package httpapi is the HTTP edge that all services share: JSON in and out by
+// huma, errors as RFC 9457 problem details, the caller as the authorizer told
+// API Gateway, and the way from a Lambda event to net/http and back.
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
+)
+
+// Config is what an API needs to know.
+type Config struct {
+	// Origin is the web app's, the only one that CORS lets in.
+	Origin string
+
+	Metrics *metrics.Recorder
+	Now     func() time.Time
+	NewID   func() string // for requests that API Gateway gave no ID
+}
+
+// API is the HTTP API of one service: routes are registered with huma.Register
+// on API.API, and Handler serves them.
+type API struct {
+	huma.API
+	mux *http.ServeMux
+	cfg Config
+}
+
+// BearerAuth names the security scheme of routes that need a login.
+const BearerAuth = "access_token"
+
+// Login is the security requirement of a route that needs a login; one without
+// it is open to everybody.
+func Login() []map[string][]string {
+	return []map[string][]string{{BearerAuth: {}}}
+}
+
+// New makes an API without routes.
+func New(cfg Config) *API {
+	mux := http.NewServeMux()
+	api := &API{API: humago.New(mux, humaConfig()), mux: mux, cfg: cfg}
+	api.UseMiddleware(requireCaller(api.API))
+	mux.HandleFunc("/", notFound)
+	return api
+}
+
+func humaConfig() huma.Config {
+	jsonFormat := huma.Format{
+		Marshal: func(w io.Writer, v any) error {
+			enc := json.NewEncoder(w)
+			enc.SetEscapeHTML(false) // presigned URLs stay readable
+			return enc.Encode(v)     //nolint:wrapcheck // huma reports it
+		},
+		Unmarshal: json.Unmarshal,
+	}
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: "Fotograma", Version: "1"},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					BearerAuth: {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+				},
+			},
+		},
+		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
+		DefaultFormat: "application/json",
+	}
+}
+
+// Handler serves the registered routes.
+func (a *API) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := a.cfg.Now()
+		r = withRequest(r, a.cfg.NewID)
+		info := requestOf(r.Context())
+		w.Header().Set("X-Request-Id", info.id)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		a.allowOrigin(w, r)
+
+		rec := &recorder{ResponseWriter: w}
+		defer a.finish(rec, r, started)
+		a.mux.ServeHTTP(rec, r)
+	})
+}
+
+func (a *API) allowOrigin(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Origin")
+	if a.cfg.Origin != "" && r.Header.Get("Origin") == a.cfg.Origin {
+		w.Header().Set("Access-Control-Allow-Origin", a.cfg.Origin)
+		w.Header().Set("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id")
+	}
+}
+
+// finish answers for a handler that panicked, and accounts for the request.
+func (a *API) finish(w *recorder, r *http.Request, started time.Time) {
+	ctx := r.Context()
+	if p := recover(); p != nil {
+		slog.ErrorContext(ctx, "request panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if w.status == 0 {
+			writeProblem(w, r, internalProblem(ctx))
+		}
+	}
+	elapsed := a.cfg.Now().Sub(started)
+	_, route, _ := strings.Cut(r.Pattern, " ")
+	slog.InfoContext(ctx, "request", "method", r.Method, "route", route, "status", w.status,
+		"duration_ms", elapsed.Milliseconds())
+	if code := requestOf(ctx).code; code != "" {
+		a.cfg.Metrics.Record(map[string]string{"Code": string(code)},
+			metrics.Value{Name: "Problems", Unit: metrics.Count, Value: 1})
+	}
+	a.cfg.Metrics.Record(map[string]string{"Route": r.Method + " " + route},
+		metrics.Value{Name: "RequestDuration", Unit: metrics.Milliseconds, Value: float64(elapsed.Microseconds()) / 1000})
+}
+
+// recorder remembers the status that was sent.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(p) //nolint:wrapcheck // transparent
+}
+
+// withRequest puts into the context what is known of the request.
+func withRequest(r *http.Request, newID func() string) *http.Request {
+	info := newRequestInfo(r, newID)
+	ctx := logging.With(r.Context(), slog.String("request_id", info.id))
+	if caller, ok := CallerFrom(ctx); ok {
+		ctx = logging.With(ctx, slog.String("user_id", caller.UserID))
+	}
+	return r.WithContext(withInfo(ctx, info))
+}

@@ -1,0 +1,270 @@
+package problem
+
+import "net/http"
+
+// Codes of answers to requests.
+const (
+	Internal           Code = "internal"
+	InvalidRequest     Code = "invalid_request"
+	NotJSON            Code = "not_json"
+	RequestTooLarge    Code = "request_too_large"
+	NotFound           Code = "not_found"
+	RouteNotFound      Code = "route_not_found"
+	Unauthorized       Code = "unauthorized"
+	Forbidden          Code = "forbidden"
+	Throttled          Code = "throttled"
+	TimedOut           Code = "timed_out"
+	BadRequest         Code = "bad_request"
+	EmailTaken         Code = "email_taken"
+	WeakPassword       Code = "weak_password"
+	InvalidCredentials Code = "invalid_credentials" //nolint:gosec // a code, not a credential
+	TooManyAttempts    Code = "too_many_attempts"
+	SessionRevoked     Code = "session_revoked"
+	InvalidExtraction  Code = "invalid_extraction"
+	UnsupportedMedia   Code = "unsupported_media"
+	TooLarge           Code = "too_large"
+	QuotaExceeded      Code = "quota_exceeded"
+	IdempotencyReused  Code = "idempotency_key_reused"
+	UploadClosed       Code = "upload_closed"
+	UploadMissing      Code = "upload_missing"
+	InvalidParts       Code = "invalid_parts"
+	NotRetryable       Code = "not_retryable"
+	NotCancellable     Code = "not_cancellable"
+	NotReady           Code = "not_ready"
+	Expired            Code = "expired"
+)
+
+// Codes of videos that failed. Those of the extraction engine are spelled as in
+// package frames.
+const (
+	EmptyFile        Code = "empty_file"
+	NotAVideo        Code = "not_a_video"
+	NoVideoStream    Code = "no_video_stream"
+	Undecodable      Code = "undecodable"
+	TooLong          Code = "too_long"
+	TooManyPixels    Code = "too_many_pixels"
+	TooManyFrames    Code = "too_many_frames"
+	NoFrames         Code = "no_frames"
+	ChecksumMismatch Code = "checksum_mismatch"
+	UploadAbandoned  Code = "upload_abandoned"
+	UploadUnsigned   Code = "upload_unsigned"
+	SourceGone       Code = "source_gone"
+	ProcessingFailed Code = "processing_failed"
+)
+
+// row is one entry of the catalogue; status is 0 for the codes of failed
+// videos, which answer no request.
+type row struct {
+	status int
+	en, pt Text
+}
+
+// catalogue maps every code to its HTTP status and texts: the only such place.
+var catalogue = map[Code]row{
+	Internal: {
+		http.StatusInternalServerError,
+		Text{"Internal error", "Something failed on our side. Try again; if it goes on, report it with the request id."},
+		Text{"Erro interno", "Algo falhou do nosso lado. Tente de novo; se continuar, informe o identificador da requisição."},
+	},
+	InvalidRequest: {
+		http.StatusUnprocessableEntity,
+		Text{"Invalid request", "The request does not fit the API: see errors for what to change."},
+		Text{"Requisição inválida", "A requisição não segue a API: veja em errors o que mudar."},
+	},
+	NotJSON: {
+		http.StatusUnsupportedMediaType,
+		Text{"Not JSON", "The API reads and answers application/json."},
+		Text{"Não é JSON", "A API lê e responde application/json."},
+	},
+	RequestTooLarge: {
+		http.StatusRequestEntityTooLarge,
+		Text{"Request too large", "The body is too large. Videos are uploaded to the address that POST /v1/videos gives."},
+		Text{"Requisição grande demais", "O corpo é grande demais. Vídeos são enviados para o endereço que POST /v1/videos informa."},
+	},
+	NotFound: {
+		http.StatusNotFound,
+		Text{"Not found", "There is no such thing, or it is not yours."},
+		Text{"Não encontrado", "Isso não existe ou não é seu."},
+	},
+	RouteNotFound: {
+		http.StatusNotFound,
+		Text{"Not found", "There is nothing at this address and method."},
+		Text{"Não encontrado", "Não há nada neste endereço e método."},
+	},
+	Unauthorized: {
+		http.StatusUnauthorized,
+		Text{"Not logged in", "Log in and send the access token as a bearer token."},
+		Text{"Não autenticado", "Entre na sua conta e envie o token de acesso como bearer token."},
+	},
+	Forbidden: {
+		http.StatusForbidden,
+		Text{"Forbidden", "This access token does not allow that."},
+		Text{"Proibido", "Este token de acesso não permite isso."},
+	},
+	Throttled: {
+		http.StatusTooManyRequests,
+		Text{"Too many requests", "Too many requests arrive at this moment. Try again in a second."},
+		Text{"Requisições demais", "Há requisições demais neste momento. Tente de novo em um segundo."},
+	},
+	TimedOut: {
+		http.StatusGatewayTimeout,
+		Text{"Timed out", "The answer took too long. Try again."},
+		Text{"Tempo esgotado", "A resposta demorou demais. Tente de novo."},
+	},
+	BadRequest: {
+		http.StatusBadRequest,
+		Text{"Bad request", "The request could not be read."},
+		Text{"Requisição ilegível", "Não foi possível ler a requisição."},
+	},
+	EmailTaken: {
+		http.StatusConflict,
+		Text{"E-mail taken", "There is an account with this e-mail address already. Log in, or use another address."},
+		Text{"E-mail já usado", "Já existe uma conta com este e-mail. Entre nela ou use outro endereço."},
+	},
+	WeakPassword: {
+		http.StatusUnprocessableEntity,
+		Text{"Weak password", "Choose a password of at least 10 characters that is neither common nor your e-mail address."},
+		Text{"Senha fraca", "Escolha uma senha de ao menos 10 caracteres que não seja comum nem o seu e-mail."},
+	},
+	InvalidCredentials: {
+		http.StatusUnauthorized,
+		Text{"Wrong e-mail or password", "The e-mail address and the password do not belong together."},
+		Text{"E-mail ou senha incorretos", "O e-mail e a senha não combinam."},
+	},
+	TooManyAttempts: {
+		http.StatusTooManyRequests,
+		Text{"Too many attempts", "Too many attempts to log in. Wait a little and try again."},
+		Text{"Tentativas demais", "Houve tentativas demais de entrar. Espere um pouco e tente de novo."},
+	},
+	SessionRevoked: {
+		http.StatusUnauthorized,
+		Text{"Session ended", "This session has ended. Log in again."},
+		Text{"Sessão encerrada", "Esta sessão foi encerrada. Entre de novo."},
+	},
+	InvalidExtraction: {
+		http.StatusUnprocessableEntity,
+		Text{"Invalid extraction", "These extraction options do not fit together: see errors for which and why."},
+		Text{"Extração inválida", "Estas opções de extração não combinam: veja em errors qual e por quê."},
+	},
+	UnsupportedMedia: {
+		http.StatusUnsupportedMediaType,
+		Text{"Not a supported video", "Upload a video file, such as MP4, MOV, MKV, WebM, AVI, MPEG-TS or OGV."},
+		Text{"Vídeo não suportado", "Envie um arquivo de vídeo, como MP4, MOV, MKV, WebM, AVI, MPEG-TS ou OGV."},
+	},
+	TooLarge: {
+		http.StatusRequestEntityTooLarge,
+		Text{"Video too large", "The video is larger than is allowed. Cut it into parts or compress it."},
+		Text{"Vídeo grande demais", "O vídeo passa do tamanho permitido. Divida-o em partes ou comprima-o."},
+	},
+	QuotaExceeded: {
+		http.StatusTooManyRequests,
+		Text{"Quota exceeded", "You have reached a limit of your account. Wait as long as Retry-After says."},
+		Text{"Cota excedida", "Você atingiu um limite da sua conta. Espere o tempo que Retry-After informa."},
+	},
+	IdempotencyReused: {
+		http.StatusUnprocessableEntity,
+		Text{"Idempotency key reused", "This Idempotency-Key came before with another request. Use a new one for each video."},
+		Text{"Chave de idempotência repetida", "Esta Idempotency-Key já veio com outra requisição. Use uma nova para cada vídeo."},
+	},
+	UploadClosed: {
+		http.StatusConflict,
+		Text{"Upload closed", "This upload has ended. Register the video again to upload it anew."},
+		Text{"Envio encerrado", "Este envio já terminou. Registre o vídeo outra vez para enviá-lo de novo."},
+	},
+	UploadMissing: {
+		http.StatusConflict,
+		Text{"Upload not finished", "The file is not there yet. Upload it first."},
+		Text{"Envio incompleto", "O arquivo ainda não chegou. Envie-o primeiro."},
+	},
+	InvalidParts: {
+		http.StatusUnprocessableEntity,
+		Text{"Parts do not match", "The parts do not make up the announced file. List them with GET …/parts, and upload what is missing."},
+		Text{"Partes não conferem", "As partes não formam o arquivo anunciado. Liste-as com GET …/parts e envie o que falta."},
+	},
+	NotRetryable: {
+		http.StatusConflict,
+		Text{"Cannot be retried", "A video can be processed again once it has completed, failed or been cancelled, and while its file is kept."},
+		Text{"Não pode ser repetido", "Um vídeo pode ser processado de novo depois de concluir, falhar ou ser cancelado, enquanto o arquivo é guardado."},
+	},
+	NotCancellable: {
+		http.StatusConflict,
+		Text{"Cannot be cancelled", "The video has ended already."},
+		Text{"Não pode ser cancelado", "O vídeo já terminou."},
+	},
+	NotReady: {
+		http.StatusConflict,
+		Text{"Not ready", "The frames are not there yet. Ask for the video's status to see how far it is."},
+		Text{"Ainda não está pronto", "Os quadros ainda não estão prontos. Consulte o status do vídeo para ver o andamento."},
+	},
+	Expired: {
+		http.StatusGone,
+		Text{"Expired", "The archive was deleted because its time was over. Upload the video again."},
+		Text{"Expirado", "O arquivo foi apagado porque o prazo terminou. Envie o vídeo de novo."},
+	},
+
+	EmptyFile: {
+		0,
+		Text{"Empty file", "The file is empty. Check that it was saved or copied completely, and upload it again."},
+		Text{"Arquivo vazio", "O arquivo está vazio. Verifique se foi salvo ou copiado por inteiro e envie-o de novo."},
+	},
+	NotAVideo: {
+		0,
+		Text{"Not a video", "The file is not a video in a format that we can read. Upload an MP4, MOV, MKV, WebM, AVI, MPEG-TS or OGV file."},
+		Text{"Não é um vídeo", "O arquivo não é um vídeo em um formato que conseguimos ler. Envie um arquivo MP4, MOV, MKV, WebM, AVI, MPEG-TS ou OGV."},
+	},
+	NoVideoStream: {
+		0,
+		Text{"No picture", "The file holds sound but no video. Upload the version with the picture."},
+		Text{"Sem imagem", "O arquivo tem som, mas não tem vídeo. Envie a versão com imagem."},
+	},
+	Undecodable: {
+		0,
+		Text{"Damaged video", "Not a single frame could be decoded. The file is damaged or incomplete: export or copy it again."},
+		Text{"Vídeo danificado", "Nenhum quadro pôde ser decodificado. O arquivo está danificado ou incompleto: exporte-o ou copie-o de novo."},
+	},
+	TooLong: {
+		0,
+		Text{"Video too long", "The video lasts longer than is allowed. Cut it into parts."},
+		Text{"Vídeo longo demais", "O vídeo dura mais do que o permitido. Divida-o em partes."},
+	},
+	TooManyPixels: {
+		0,
+		Text{"Picture too large", "The video's width times height is larger than is allowed. Scale it down."},
+		Text{"Imagem grande demais", "A largura vezes a altura do vídeo passa do permitido. Reduza a resolução."},
+	},
+	TooManyFrames: {
+		0,
+		Text{"Too many frames", "That would be more frames than one archive may have. Take fewer a second, or a part of the video."},
+		Text{"Quadros demais", "Seriam mais quadros do que um arquivo pode ter. Extraia menos por segundo ou só um trecho do vídeo."},
+	},
+	NoFrames: {
+		0,
+		Text{"No frames there", "The chosen part of the video holds no frames. Choose a start within the video's duration."},
+		Text{"Nenhum quadro ali", "O trecho escolhido do vídeo não tem quadros. Escolha um início dentro da duração do vídeo."},
+	},
+	ChecksumMismatch: {
+		0,
+		Text{"Damaged in transfer", "The file that arrived is not the one that was announced: its SHA-256 differs. Upload it again."},
+		Text{"Danificado no envio", "O arquivo recebido não é o anunciado: o SHA-256 é outro. Envie-o de novo."},
+	},
+	UploadAbandoned: {
+		0,
+		Text{"Never uploaded", "The file did not arrive in time. Upload the video again."},
+		Text{"Nunca enviado", "O arquivo não chegou a tempo. Envie o vídeo de novo."},
+	},
+	UploadUnsigned: {
+		0,
+		Text{"Unknown upload", "The file came without the data that was signed for it. Upload the video again as the API describes."},
+		Text{"Envio desconhecido", "O arquivo veio sem os dados que foram assinados para ele. Envie o vídeo de novo como a API descreve."},
+	},
+	SourceGone: {
+		0,
+		Text{"File gone", "The uploaded file is not kept any more. Upload the video again."},
+		Text{"Arquivo apagado", "O arquivo enviado não é mais guardado. Envie o vídeo de novo."},
+	},
+	ProcessingFailed: {
+		0,
+		Text{"Processing failed", "We tried several times and could not process this video. Try it again later; if it goes on, tell us the video's id."},
+		Text{"O processamento falhou", "Tentamos várias vezes e não conseguimos processar este vídeo. Tente de novo mais tarde; se continuar, informe o identificador do vídeo."},
+	},
+}
