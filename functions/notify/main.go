@@ -1,0 +1,28 @@
+// Command notify is NotifyFunction: it handles the events of the notification
+// queue as package notification does.
+package main
+
+import (
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ses"
+
+	"github.com/fotograma/fotograma/internal/notification"
+	"github.com/fotograma/fotograma/internal/platform/batch"
+	"github.com/fotograma/fotograma/internal/platform/boot"
+)
+
+func main() {
+	var cfg notification.Config
+	fn := boot.Start(&cfg)
+	service := &notification.Service{
+		Store:     &notification.Store{DB: dynamodb.NewFromConfig(fn.AWS), Table: cfg.Table},
+		Sender:    &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom},
+		WebOrigin: cfg.WebOrigin,
+		Metrics:   fn.Metrics,
+		Now:       time.Now,
+	}
+	lambda.Start(batch.Handle(service.HandleMessage))
+}

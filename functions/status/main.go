@@ -1,0 +1,26 @@
+// Command status is StatusFunction: the routes of package status.
+package main
+
+import (
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/fotograma/fotograma/internal/platform/boot"
+	"github.com/fotograma/fotograma/internal/platform/httpapi"
+	"github.com/fotograma/fotograma/internal/status"
+)
+
+func main() {
+	var cfg status.Config
+	fn := boot.Start(&cfg)
+	api := httpapi.New(httpapi.Config{Origin: cfg.WebOrigin, Metrics: fn.Metrics, Now: time.Now, NewID: boot.NewID})
+	status.Register(api, &status.Queries{
+		Store:    &status.Store{DB: dynamodb.NewFromConfig(fn.AWS), Table: cfg.Table},
+		Archives: &status.Archives{S3: s3.NewFromConfig(fn.AWS), Bucket: cfg.ArchivesBucket},
+		Now:      time.Now,
+	})
+	lambda.Start(api.Lambda())
+}

@@ -1,0 +1,90 @@
+package notification
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	htmltemplate "html/template"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/fotograma/fotograma/internal/platform/locale"
+)
+
+// Mail is a mail without its addresses.
+type Mail struct {
+	Subject string
+	Text    string
+	HTML    string
+}
+
+// kind is what a mail is about; its templates are named after it.
+type kind string
+
+const (
+	kindCompleted kind = "completed"
+	kindFailed    kind = "failed"
+)
+
+// content is what templates may use.
+type content struct {
+	Name      string // of the person; may be empty
+	Filename  string
+	Frames    int
+	Size      int64 // bytes
+	ExpiresAt time.Time
+	Notices   []string // codes; templates see sentences
+	Link      string
+}
+
+//go:embed templates
+var files embed.FS
+
+// write fills in the templates of a kind in a language. The text template's
+// first line is the subject.
+func write(k kind, l locale.Locale, c content) (Mail, error) {
+	c.Notices = sentences(c.Notices, l)
+	name := string(k) + "." + string(l)
+
+	text, err := texttemplate.New("").Funcs(texttemplate.FuncMap(functions(l))).ParseFS(files, "templates/"+name+".txt")
+	if err != nil {
+		return Mail{}, fmt.Errorf("read template: %w", err)
+	}
+	var plain bytes.Buffer
+	if err := text.ExecuteTemplate(&plain, name+".txt", c); err != nil {
+		return Mail{}, fmt.Errorf("write mail: %w", err)
+	}
+	subject, body, _ := strings.Cut(plain.String(), "\n")
+
+	html, err := htmltemplate.New("").Funcs(htmltemplate.FuncMap(functions(l))).
+		ParseFS(files, "templates/layout.html", "templates/"+name+".html")
+	if err != nil {
+		return Mail{}, fmt.Errorf("read template: %w", err)
+	}
+	var rich bytes.Buffer
+	if err := html.ExecuteTemplate(&rich, "layout.html", map[string]any{"Lang": l, "Subject": subject, "Content": c}); err != nil {
+		return Mail{}, fmt.Errorf("write mail: %w", err)
+	}
+	return Mail{Subject: subject, Text: strings.TrimSpace(body) + "\n", HTML: rich.String()}, nil
+}
+
+// functions are what templates can call, speaking one language.
+func functions(l locale.Locale) map[string]any {
+	printer := message.NewPrinter(language.MustParse(string(l)))
+	return map[string]any{
+		"number": func(n int) string { return printer.Sprintf("%d", n) },
+		"megabytes": func(bytes int64) string {
+			return printer.Sprintf("%.1f MB", float64(bytes)/1e6)
+		},
+		"date": func(t time.Time) string {
+			if l == locale.Portuguese {
+				return t.UTC().Format("02/01/2006, 15:04 UTC")
+			}
+			return t.UTC().Format("2 January 2006, 15:04 UTC")
+		},
+	}
+}

@@ -1,0 +1,156 @@
+package notification
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/locale"
+)
+
+// Store keeps contacts and what was sent in NotificationTable.
+//
+//	pk             sk                  what
+//	user#<id>      contact             whom to write to
+//	user#<id>      mail#<event id>     a mail about one event: claimed, then sent
+//
+// IAM: dynamodb:GetItem, PutItem, UpdateItem and DeleteItem on the table.
+type Store struct {
+	DB    *dynamodb.Client
+	Table string
+}
+
+const (
+	// claimValidity is how long a mail may be under way before it is taken for
+	// crashed. It is shorter than the queue's visibility timeout, so that the
+	// next delivery finds the claim over.
+	claimValidity = 2 * time.Minute
+
+	// keepMails is how long it is known what was sent: longer than any event is
+	// under way.
+	keepMails = 90 * 24 * time.Hour
+)
+
+var (
+	errSent           = errors.New("mail was sent before")
+	errUnderWay       = errors.New("mail is being sent by another worker")
+	errUnknownContact = errors.New("contact not known yet")
+)
+
+type contactRow struct {
+	dynamo.Key
+	Email  string        `dynamodbav:"email"`
+	Name   string        `dynamodbav:"name"`
+	Locale locale.Locale `dynamodbav:"locale"`
+}
+
+func contactKey(userID string) dynamo.Key { return dynamo.Key{PK: "user#" + userID, SK: "contact"} }
+
+// PutContact keeps whom to write to.
+func (s *Store) PutContact(ctx context.Context, c Contact) error {
+	item, err := dynamo.Marshal(contactRow{Key: contactKey(c.UserID), Email: c.Email, Name: c.Name, Locale: c.Locale})
+	if err != nil {
+		return err
+	}
+	if _, err := s.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Table, Item: item}); err != nil {
+		return fmt.Errorf("put contact: %w", err)
+	}
+	return nil
+}
+
+// Contact finds whom to write to; errUnknownContact if that is not known.
+func (s *Store) Contact(ctx context.Context, userID string) (Contact, error) {
+	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.Table, Key: contactKey(userID).Item()})
+	if err != nil {
+		return Contact{}, fmt.Errorf("get contact: %w", err)
+	}
+	if out.Item == nil {
+		return Contact{}, fmt.Errorf("%w: user %s", errUnknownContact, userID)
+	}
+	r, err := dynamo.Unmarshal[contactRow](out.Item)
+	if err != nil {
+		return Contact{}, err
+	}
+	return Contact{UserID: userID, Email: r.Email, Name: r.Name, Locale: r.Locale}, nil
+}
+
+// Claim is the right to send one mail.
+type Claim struct {
+	UserID  string
+	EventID string
+	Kind    string
+	VideoID string
+	At      time.Time
+}
+
+func (c Claim) key() dynamo.Key { return dynamo.Key{PK: "user#" + c.UserID, SK: "mail#" + c.EventID} }
+
+// Claim takes the right to send a mail. It gives errSent when the mail was sent,
+// and errUnderWay while another holds the right.
+func (s *Store) Claim(ctx context.Context, c Claim) error {
+	item := c.key().Item()
+	item["kind"], item["video_id"] = dynamo.S(c.Kind), dynamo.S(c.VideoID)
+	item["claimed_at"] = dynamo.N(c.At.UnixMilli())
+	item["ttl"] = dynamo.N(c.At.Add(keepMails).Unix())
+	_, err := s.DB.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName:                 &s.Table,
+		Item:                      item,
+		ConditionExpression:       aws.String("attribute_not_exists(pk) OR (attribute_not_exists(sent_at) AND claimed_at < :over)"),
+		ExpressionAttributeValues: dynamo.Item{":over": dynamo.N(c.At.Add(-claimValidity).UnixMilli())},
+	})
+	if dynamo.ConditionFailed(err) {
+		return s.whyNot(ctx, c)
+	}
+	if err != nil {
+		return fmt.Errorf("claim mail: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) whyNot(ctx context.Context, c Claim) error {
+	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.Table, Key: c.key().Item(), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return fmt.Errorf("look at mail: %w", err)
+	}
+	if out.Item["sent_at"] != nil {
+		return errSent
+	}
+	return errUnderWay
+}
+
+// Confirm says that the claimed mail was sent, and under which ID.
+func (s *Store) Confirm(ctx context.Context, c Claim, messageID string) error {
+	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:        &s.Table,
+		Key:              c.key().Item(),
+		UpdateExpression: aws.String("SET sent_at = :at, message_id = :id"),
+		ExpressionAttributeValues: dynamo.Item{
+			":at": dynamo.S(c.At.UTC().Format(time.RFC3339Nano)), ":id": dynamo.S(messageID),
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("confirm mail: %w", err)
+	}
+	return nil
+}
+
+// Release gives back the right to send a mail which was not sent.
+func (s *Store) Release(ctx context.Context, c Claim) error {
+	_, err := s.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName:                 &s.Table,
+		Key:                       c.key().Item(),
+		ConditionExpression:       aws.String("attribute_not_exists(sent_at) AND claimed_at = :at"),
+		ExpressionAttributeValues: dynamo.Item{":at": dynamo.N(c.At.UnixMilli())},
+	})
+	if err != nil && !dynamo.ConditionFailed(err) {
+		return fmt.Errorf("release mail: %w", err)
+	}
+	return nil
+}

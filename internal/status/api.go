@@ -1,0 +1,244 @@
+package status
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/fotograma/fotograma/internal/platform/httpapi"
+	"github.com/fotograma/fotograma/internal/platform/locale"
+	"github.com/fotograma/fotograma/internal/platform/problem"
+	"github.com/fotograma/fotograma/internal/platform/rest"
+)
+
+// Queries answers what a person asks about their videos.
+type Queries struct {
+	Store    *Store
+	Archives *Archives
+	Now      func() time.Time
+}
+
+// Register adds the queries' routes to an API.
+func Register(api *httpapi.API, q *Queries) {
+	huma.Register(api, huma.Operation{
+		OperationID: "health", Method: http.MethodGet, Path: "/v1/health", Summary: "Tell that the API answers", Tags: []string{"system"},
+	}, health)
+
+	h := handlers{q}
+	operation := func(id, path, summary string, errors ...int) huma.Operation {
+		return huma.Operation{
+			OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"videos"},
+			Security: httpapi.Login(), Errors: append(errors, http.StatusUnauthorized, http.StatusInternalServerError),
+		}
+	}
+	huma.Register(api, operation("list-videos", "/v1/videos", "List videos, newest first", http.StatusUnprocessableEntity), h.list)
+	huma.Register(api, operation("get-video", "/v1/videos/{id}", "Show a video", http.StatusNotFound), h.get)
+	huma.Register(api, operation("download-archive", "/v1/videos/{id}/download", "Sign the download of a video's frames",
+		http.StatusNotFound, http.StatusConflict, http.StatusGone), h.download)
+	huma.Register(api, operation("get-manifest", "/v1/videos/{id}/manifest", "Show which frames an archive holds; a very large manifest is answered by a redirect",
+		http.StatusNotFound, http.StatusConflict, http.StatusGone), h.manifest)
+}
+
+type handlers struct{ *Queries }
+
+type healthOutput struct {
+	Body struct {
+		Status string `json:"status" example:"ok"`
+	}
+}
+
+// GET /v1/health
+func health(context.Context, *struct{}) (*healthOutput, error) {
+	var out healthOutput
+	out.Body.Status = "ok"
+	return &out, nil
+}
+
+type listInput struct {
+	Status rest.Status `query:"status" doc:"Only videos of this status."`
+	Cursor string      `query:"cursor" maxLength:"200" doc:"next_cursor of the page before."`
+	Limit  int         `query:"limit" minimum:"1" maximum:"100" default:"20"`
+}
+
+type listOutput struct {
+	Body struct {
+		Videos     []rest.Video `json:"videos"`
+		NextCursor string       `json:"next_cursor,omitempty" doc:"Absent on the last page."`
+	}
+}
+
+// GET /v1/videos
+func (h handlers) list(ctx context.Context, in *listInput) (*listOutput, error) {
+	after, err := parseCursor(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	videos, more, err := h.Store.List(ctx, httpapi.MustCaller(ctx).UserID, in.Status, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	var out listOutput
+	out.Body.Videos = make([]rest.Video, len(videos))
+	for i, v := range videos {
+		out.Body.Videos[i] = render(v, httpapi.LocaleFrom(ctx))
+	}
+	if more {
+		out.Body.NextCursor = makeCursor(videos[len(videos)-1].ID)
+	}
+	return &out, nil
+}
+
+// A cursor is the ID of the last video of a page. It is dressed so that nobody
+// builds upon that.
+func makeCursor(id string) string { return base64.RawURLEncoding.EncodeToString([]byte("v1:" + id)) }
+
+func parseCursor(cursor string) (string, error) {
+	if cursor == "" {
+		return "", nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	id, ok := strings.CutPrefix(string(raw), "v1:")
+	if err != nil || !ok || id == "" {
+		return "", problem.In(problem.InvalidRequest, "query.cursor", "must be next_cursor of a page before")
+	}
+	return id, nil
+}
+
+// ref is the path of one video.
+type ref struct {
+	ID string `path:"id" maxLength:"64" doc:"The video's ID."`
+}
+
+type getInput struct {
+	ref
+	IfNoneMatch []string `header:"If-None-Match" doc:"ETag of an earlier answer: 304 if nothing has changed."`
+}
+
+type getOutput struct {
+	Status int
+	ETag   string `header:"ETag"`
+	Vary   string `header:"Vary"`
+	Body   rest.Video
+}
+
+// GET /v1/videos/{id}
+func (h handlers) get(ctx context.Context, in *getInput) (*getOutput, error) {
+	v, err := h.Store.Get(ctx, httpapi.MustCaller(ctx).UserID, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := getOutput{Status: http.StatusOK, Vary: "Accept-Language"}
+	out.Body = render(v, httpapi.LocaleFrom(ctx))
+	raw, err := json.Marshal(out.Body)
+	if err != nil {
+		return nil, fmt.Errorf("encode video: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	out.ETag = `"` + hex.EncodeToString(sum[:12]) + `"`
+	if matches(in.IfNoneMatch, out.ETag) {
+		out.Status = http.StatusNotModified
+	}
+	return &out, nil
+}
+
+// matches does the weak comparison of RFC 9110, section 13.1.2.
+func matches(ifNoneMatch []string, etag string) bool {
+	return slices.ContainsFunc(ifNoneMatch, func(candidate string) bool {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		return candidate == "*" || candidate == etag
+	})
+}
+
+type downloadOutput struct {
+	Body struct {
+		URL       string    `json:"url" doc:"GET the ZIP here; ranges are served."`
+		ExpiresAt time.Time `json:"expires_at" doc:"The download must begin before."`
+		Size      int64     `json:"size" doc:"Bytes."`
+		SHA256    string    `json:"sha256"`
+	}
+}
+
+// GET /v1/videos/{id}/download
+func (h handlers) download(ctx context.Context, in *ref) (*downloadOutput, error) {
+	v, err := h.ready(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out downloadOutput
+	out.Body.URL, err = h.Archives.SignDownload(ctx, v.Archive.Key, archiveName(v.Filename, "-frames.zip"), downloadValidity)
+	out.Body.ExpiresAt = h.Now().Add(downloadValidity).UTC().Truncate(time.Second)
+	out.Body.Size, out.Body.SHA256 = v.Archive.Size, v.Archive.SHA256
+	return &out, err
+}
+
+type manifestOutput struct {
+	Status      int
+	ContentType string `header:"Content-Type"`
+	Location    string `header:"Location"`
+	Body        []byte
+}
+
+// GET /v1/videos/{id}/manifest
+func (h handlers) manifest(ctx context.Context, in *ref) (*manifestOutput, error) {
+	v, err := h.ready(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := h.Archives.Read(ctx, v.Archive.ManifestKey, inlineManifest)
+	if err != nil {
+		return nil, err
+	}
+	if raw != nil {
+		return &manifestOutput{Status: http.StatusOK, ContentType: "application/json", Body: bytes.TrimSpace(raw)}, nil
+	}
+	url, err := h.Archives.SignDownload(ctx, v.Archive.ManifestKey, archiveName(v.Filename, "-manifest.json"), downloadValidity)
+	return &manifestOutput{Status: http.StatusSeeOther, ContentType: "application/json", Location: url}, err
+}
+
+// ready finds a video whose archive is there.
+func (h handlers) ready(ctx context.Context, id string) (*Video, error) {
+	v, err := h.Store.Get(ctx, httpapi.MustCaller(ctx).UserID, id)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case v.Status == rest.Expired, v.Archive != nil && !h.Now().Before(v.Archive.ExpiresAt):
+		return nil, problem.New(problem.Expired)
+	case v.Archive == nil || v.Status != rest.Completed:
+		return nil, problem.New(problem.NotReady)
+	}
+	return v, nil
+}
+
+// render shows a video in a language.
+func render(v *Video, l locale.Locale) rest.Video {
+	out := rest.Video{
+		ID: v.ID, Filename: v.Filename, Size: v.Size, ContentType: v.ContentType, Status: v.Status,
+		Progress: v.Progress, Extraction: v.Extraction,
+		CreatedAt: v.CreatedAt.UTC(), UpdatedAt: v.UpdatedAt.UTC(), ExpiresAt: v.ExpiresAt.UTC(),
+	}
+	if v.Media != nil {
+		media := rest.Media(*v.Media)
+		out.Media = &media
+	}
+	if a := v.Archive; a != nil {
+		out.Archive = &rest.Archive{Frames: a.Frames, Size: a.Size, SHA256: a.SHA256, ExpiresAt: a.ExpiresAt.UTC()}
+	}
+	if v.ErrorCode != "" {
+		out.Error = &rest.Notice{Code: problem.Code(v.ErrorCode), Message: problem.Code(v.ErrorCode).In(l).Detail}
+	}
+	for _, code := range v.Warnings {
+		out.Warnings = append(out.Warnings, rest.Notice{Code: problem.Code(code), Message: problem.Code(code).In(l).Detail})
+	}
+	return out
+}

@@ -1,0 +1,119 @@
+package status
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/rest"
+)
+
+// Projector writes the read model.
+type Projector struct {
+	Store *Store
+}
+
+// HandleMessage projects the event of one message of the status queue.
+func (p *Projector) HandleMessage(ctx context.Context, m events.SQSMessage) error {
+	e, err := event.Parse([]byte(m.Body))
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("video_id", e.Subject()))
+	return p.project(ctx, e)
+}
+
+func (p *Projector) project(ctx context.Context, e event.Event) error {
+	switch e.Type() {
+	case event.VideoRegistered{}.EventType():
+		return with(e, func(d event.VideoRegistered) error { return p.Store.Describe(ctx, e.Time(), d) })
+	case event.VideoUploaded{}.EventType():
+		return advance(ctx, p, e, func(d event.VideoUploaded) Change {
+			return Change{Ref: d.VideoRef, Status: rest.Queued}
+		})
+	case event.RetryRequested{}.EventType():
+		return advance(ctx, p, e, retried)
+	case event.ProcessingStarted{}.EventType():
+		return advance(ctx, p, e, started)
+	case event.ProcessingProgressed{}.EventType():
+		return with(e, func(d event.ProcessingProgressed) error {
+			return p.Store.Progress(ctx, Change{Ref: d.VideoRef, At: e.Time(), Status: rest.Processing, Progress: d.Progress})
+		})
+	case event.ProcessingCompleted{}.EventType():
+		return advance(ctx, p, e, completed)
+	case event.ProcessingFailed{}.EventType():
+		return advance(ctx, p, e, func(d event.ProcessingFailed) Change {
+			return Change{Ref: d.VideoRef, Status: rest.Failed, Set: map[string]any{"error_code": d.Code}}
+		})
+	case event.UploadAbandoned{}.EventType():
+		return advance(ctx, p, e, abandoned)
+	case event.ProcessingCancelled{}.EventType():
+		return advance(ctx, p, e, func(d event.ProcessingCancelled) Change {
+			return Change{Ref: d.VideoRef, Status: rest.Cancelled}
+		})
+	case event.ArchiveExpired{}.EventType():
+		return advance(ctx, p, e, func(d event.ArchiveExpired) Change {
+			return Change{Ref: d.VideoRef, Status: rest.Expired, Progress: 1}
+		})
+	case event.VideoDeleted{}.EventType():
+		return with(e, func(d event.VideoDeleted) error { return p.Store.Bury(ctx, d.VideoRef, e.Time()) })
+	default:
+		return fmt.Errorf("%w: no projection of %s", event.ErrMalformed, e.Type())
+	}
+}
+
+// with reads the data of an event and hands it on.
+func with[T event.Data](e event.Event, do func(T) error) error {
+	data, err := event.As[T](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	return do(data)
+}
+
+// advance projects an event that is a step of a video.
+func advance[T event.Data](ctx context.Context, p *Projector, e event.Event, change func(T) Change) error {
+	return with(e, func(data T) error {
+		c := change(data)
+		c.At = e.Time()
+		return p.Store.Advance(ctx, c)
+	})
+}
+
+func retried(d event.RetryRequested) Change {
+	return Change{
+		Ref: d.VideoRef, Status: rest.Queued,
+		Set:    map[string]any{"extraction": string(d.Extraction)},
+		Remove: []string{"archive", "error_code", "warnings"},
+	}
+}
+
+func started(d event.ProcessingStarted) Change {
+	c := Change{Ref: d.VideoRef, Status: rest.Processing}
+	if d.Media != nil {
+		c.Set = map[string]any{"media": d.Media}
+	}
+	return c
+}
+
+func completed(d event.ProcessingCompleted) Change {
+	c := Change{
+		Ref: d.VideoRef, Status: rest.Completed, Progress: 1,
+		Set: map[string]any{"media": d.Media, "archive": d.Archive, "expires_at": d.Archive.ExpiresAt},
+	}
+	if len(d.Warnings) > 0 {
+		c.Set["warnings"] = d.Warnings
+	}
+	return c
+}
+
+func abandoned(d event.UploadAbandoned) Change {
+	return Change{
+		Ref: d.VideoRef, Status: rest.Failed,
+		Set: map[string]any{"error_code": "upload_abandoned"},
+	}
+}
