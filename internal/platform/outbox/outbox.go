@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -90,8 +91,11 @@ func (o *Outbox) Commit(ctx context.Context, changes []types.TransactWriteItem, 
 	if err != nil {
 		return err
 	}
-	_, err = o.DB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
-		TransactItems: append(changes, puts...),
+	err = dynamo.Retry(ctx, func() error {
+		_, err := o.DB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
+			TransactItems: append(slices.Clip(changes), puts...),
+		})
+		return err //nolint:wrapcheck // wrapped below
 	})
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
