@@ -211,9 +211,10 @@ type tokenEvent struct {
 }
 
 type requestEvent struct {
+	requestPart
+
 	Type      string `json:"type"`
 	MethodARN string `json:"methodArn"`
-	requestPart
 }
 
 // ask runs the authorizer's function.

@@ -32,7 +32,6 @@ func TestTokenAuthorizer(t *testing.T) {
 	}
 	const arn = "arn:aws:execute-api:us-east-1:000000000000:Api/local/"
 	const request = "GET /v1/videos/7/\nAuthorization: Bearer abc"
-	refused := func(answer string) function { return answers(answer) }
 	for _, tc := range []struct {
 		authorizer function
 		want       exchangeCase
@@ -87,19 +86,19 @@ func TestTokenAuthorizer(t *testing.T) {
 			answers(`{"principalId":"u","policyDocument":{"Statement":` + statement("Allow", "*") + `}}`),
 			exchangeCase{name: "one statement without a list", request: request, status: 200, body: "status", called: both},
 		},
-		{refused(`null`), misconfigured("null")},
-		{refused(`"Allow"`), misconfigured("a string")},
-		{refused(`{"principalId":"u"}`), misconfigured("no policy")},
-		{refused(`{"principalId":"u","policyDocument":null}`), misconfigured("a null policy")},
-		{refused(`{"principalId":"u","policyDocument":{}}`), misconfigured("no statement")},
+		{answers(`null`), misconfigured("null")},
+		{answers(`"Allow"`), misconfigured("a string")},
+		{answers(`{"principalId":"u"}`), misconfigured("no policy")},
+		{answers(`{"principalId":"u","policyDocument":null}`), misconfigured("a null policy")},
+		{answers(`{"principalId":"u","policyDocument":{}}`), misconfigured("no statement")},
 		{policyOf(`{"Effect":"Allow","Resource":"*"}`), misconfigured("no action")},
 		{policyOf(`{"Action":"*","Effect":"Allow"}`), misconfigured("no resource")},
 		{policyOf(statement("Maybe", "*")), misconfigured("no effect")},
 		{policyOf(`{"Action":"*","Effect":"Allow","Resource":"*","Condition":{}}`), misconfigured("a condition")},
 		{policyOf(statement("Allow", strings.Repeat("*", 513))), misconfigured("a resource that is too long")},
-		{refused(strings.Replace(allowAll, `"principalId":"user-1",`, "", 1)), misconfigured("no principal")},
-		{refused(strings.Replace(allowAll, `"level":3`, `"level":[3]`, 1)), misconfigured("a list in the context")},
-		{refused(strings.Replace(allowAll, `"level":3`, `"level":null`, 1)), misconfigured("null in the context")},
+		{answers(strings.Replace(allowAll, `"principalId":"user-1",`, "", 1)), misconfigured("no principal")},
+		{answers(strings.Replace(allowAll, `"level":3`, `"level":[3]`, 1)), misconfigured("a list in the context")},
+		{answers(strings.Replace(allowAll, `"level":3`, `"level":null`, 1)), misconfigured("null in the context")},
 		{
 			answers(allowAll),
 			exchangeCase{

@@ -13,6 +13,7 @@ import (
 // what API Gateway sends as null or false.
 type proxyEvent struct {
 	requestPart
+
 	Body            *string `json:"body"`
 	IsBase64Encoded bool    `json:"isBase64Encoded"`
 }

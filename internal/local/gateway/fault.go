@@ -111,8 +111,7 @@ func malformedFault(cause error) *fault {
 
 // asFault finds the fault in err.
 func asFault(err error) *fault {
-	var f *fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*fault](err); ok {
 		return f
 	}
 	return internalFault(err)

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,12 +64,12 @@ func (l *lambda) event(t *testing.T, name string) map[string]any {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := len(l.calls) - 1; i >= 0; i-- {
-		if l.calls[i].function != name {
+	for _, c := range slices.Backward(l.calls) {
+		if c.function != name {
 			continue
 		}
 		var event map[string]any
-		if err := json.Unmarshal(l.calls[i].payload, &event); err != nil {
+		if err := json.Unmarshal(c.payload, &event); err != nil {
 			t.Fatalf("the event of %s is not JSON: %v", name, err)
 		}
 		return event
@@ -217,9 +219,7 @@ func runExchanges(t *testing.T, api sam.API, functions map[string]function, case
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			l := newLambda()
-			for name, f := range functions {
-				l.functions[name] = f
-			}
+			maps.Copy(l.functions, functions)
 			checkAnswer(t, do(t, newGateway(t, api, l, newClock()), tc.request), tc)
 			if tc.called != nil {
 				if diff := cmp.Diff(tc.called, l.called()); diff != "" {

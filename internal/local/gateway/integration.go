@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,9 +26,7 @@ type response struct {
 
 // write sends the answer to a request of that method.
 func (a response) write(w http.ResponseWriter, method string) error {
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	bodyAllowed := a.status != http.StatusNoContent && a.status != http.StatusNotModified
 	if bodyAllowed {
 		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
@@ -74,8 +73,7 @@ func (g *Gateway) integrate(w http.ResponseWriter, x *exchange) (response, error
 
 // bodyFault says why a request's body could not be read.
 func bodyFault(err error) *fault {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return newFault(typeRequestTooLarge)
 	}
 	refused := newFault(typeBadRequestBody)
