@@ -1,0 +1,94 @@
+package frames
+
+import (
+	"archive/zip"
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+)
+
+// manifestName is the manifest's place in the archive. It is the last entry,
+// because it holds the hash of every frame; a reader finds it through the ZIP's
+// central directory, which is at the end too.
+const manifestName = "manifest.json"
+
+// dosEpoch is 1980-01-01, the earliest date that a ZIP can hold. All entries
+// carry it, so that an archive's bytes depend on the frames alone.
+const dosEpoch = 1<<5 | 1
+
+// extensions of the images by format.
+var extensions = map[string]string{FormatJPEG: "jpg", FormatPNG: "png", FormatWebP: "webp"}
+
+// archive writes a ZIP of stored entries in one pass. Images are compressed
+// already; deflating them again would only take time. CRC and size stand ahead
+// of each entry's content, so that readers of the stream need no data
+// descriptor.
+type archive struct {
+	zip  *zip.Writer
+	out  *bufio.Writer
+	sum  hash.Hash
+	size int64
+	w    io.Writer
+}
+
+func newArchive(w io.Writer) *archive {
+	a := &archive{sum: sha256.New(), w: w}
+	a.out = bufio.NewWriterSize(writerFunc(a.write), 64<<10)
+	a.zip = zip.NewWriter(a.out)
+	return a
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func (a *archive) write(p []byte) (int, error) {
+	n, err := a.w.Write(p)
+	a.sum.Write(p[:n])
+	a.size += int64(n)
+	return n, err
+}
+
+// add writes an entry.
+func (a *archive) add(name string, crc uint32, content []byte) error {
+	header := &zip.FileHeader{
+		Name:               name,
+		Method:             zip.Store,
+		ModifiedDate:       dosEpoch,
+		CRC32:              crc,
+		CompressedSize64:   uint64(len(content)),
+		UncompressedSize64: uint64(len(content)),
+	}
+	header.SetMode(0o644)
+	entry, err := a.zip.CreateRaw(header)
+	if err != nil {
+		return fmt.Errorf("writing the archive: %w", err)
+	}
+	if _, err := entry.Write(content); err != nil {
+		return fmt.Errorf("writing the archive: %w", err)
+	}
+	return nil
+}
+
+// close writes the manifest and the central directory and returns the
+// archive's SHA-256.
+func (a *archive) close(m *Manifest) (string, error) {
+	text, err := m.encode()
+	if err != nil {
+		return "", err
+	}
+	if err := a.add(manifestName, crc32.ChecksumIEEE(text), text); err != nil {
+		return "", err
+	}
+	if err := a.zip.Close(); err != nil {
+		return "", fmt.Errorf("writing the archive's directory: %w", err)
+	}
+	if err := a.out.Flush(); err != nil {
+		return "", fmt.Errorf("writing the archive: %w", err)
+	}
+	return hex.EncodeToString(a.sum.Sum(nil)), nil
+}

@@ -1,0 +1,175 @@
+package frames
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// A remote source answers in some 30 ms whatever is asked of it, so it is asked
+// for much at a time, and early.
+const (
+	blockSize   = 1 << 20 // bytes; also the smallest read, enough for most headers and indexes
+	runBlocks   = 4       // blocks in the largest single read
+	aheadBlocks = 8       // blocks kept in flight ahead of a sequential reader
+	cacheBlocks = 24      // blocks kept in all
+)
+
+// cache is an [io.ReaderAt] over a Source that reads in large blocks, reads
+// ahead of a sequential reader, and keeps what was read last. Probing and
+// decoding share it, so a file's header and index are fetched once.
+type cache struct {
+	src  Source
+	life func() // called whenever something is read from the cache
+
+	fetches sync.WaitGroup
+
+	mu     sync.Mutex
+	blocks map[int64]*block
+	clock  int64 // counts uses, for the least recently used
+	last   int64 // the block that was read last
+	window int64 // how many blocks to read ahead of it
+	err    error // the first failure of src
+}
+
+// block is one piece of the file. Its data may be read once ready is closed.
+type block struct {
+	ready chan struct{}
+	data  []byte
+	err   error
+	used  int64
+}
+
+func newCache(src Source, life func()) *cache {
+	return &cache{src: src, life: life, blocks: make(map[int64]*block), last: -1}
+}
+
+// ReadAt implements [io.ReaderAt].
+func (c *cache) ReadAt(p []byte, off int64) (int, error) {
+	c.life()
+	n := 0
+	for n < len(p) {
+		if off >= c.src.Size() {
+			return n, io.EOF
+		}
+		b := c.get(off / blockSize)
+		<-b.ready
+		if b.err != nil {
+			return n, b.err
+		}
+		m := copy(p[n:], b.data[off%blockSize:])
+		n += m
+		off += int64(m)
+	}
+	return n, nil
+}
+
+// get returns block i, which may still be on its way, and sees to it that what
+// a sequential reader will want next is on its way too.
+func (c *cache) get(i int64) *block {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch i {
+	case c.last:
+	case c.last + 1:
+		c.window = min(max(1, 2*c.window), aheadBlocks)
+	default:
+		c.window = 0
+	}
+	c.last = i
+	b, ok := c.blocks[i]
+	if !ok {
+		c.fetch(i, i+1)
+		b = c.blocks[i]
+	}
+	c.clock++
+	b.used = c.clock
+	c.readAhead(i)
+	return b
+}
+
+// readAhead fetches what is missing of the window after block i, once half of
+// it is missing, so that the reads become large.
+func (c *cache) readAhead(i int64) {
+	end := min(i+1+c.window, (c.src.Size()+blockSize-1)/blockSize)
+	from := i + 1
+	for from < end && c.blocks[from] != nil {
+		from++
+	}
+	if from-i > (c.window+1)/2 {
+		return
+	}
+	for from < end {
+		to := from
+		for to < end && to < from+runBlocks && c.blocks[to] == nil {
+			to++
+		}
+		if to > from {
+			c.fetch(from, to)
+		}
+		from = max(to, from+1)
+	}
+}
+
+// fetch starts reading blocks from to (exclusive), none of which is there yet,
+// with one read of the source.
+func (c *cache) fetch(from, to int64) {
+	run := make([]*block, to-from)
+	for i := range run {
+		c.clock++
+		run[i] = &block{ready: make(chan struct{}), used: c.clock}
+		c.blocks[from+int64(i)] = run[i]
+	}
+	c.evict()
+	c.fetches.Go(func() {
+		data := make([]byte, min(to*blockSize, c.src.Size())-from*blockSize)
+		n, err := c.src.ReadAt(data, from*blockSize)
+		if n == len(data) {
+			err = nil
+		} else if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			err = fmt.Errorf("reading the video at byte %d: %w", from*blockSize, err)
+			c.fail(err)
+		}
+		for i, b := range run {
+			start := i * blockSize
+			b.data, b.err = data[start:min(start+blockSize, len(data))], err
+			close(b.ready)
+		}
+	})
+}
+
+// evict forgets the blocks that were not used for longest.
+func (c *cache) evict() {
+	for len(c.blocks) > cacheBlocks {
+		oldest := int64(-1)
+		for i, b := range c.blocks {
+			if oldest < 0 || b.used < c.blocks[oldest].used {
+				oldest = i
+			}
+		}
+		delete(c.blocks, oldest)
+	}
+}
+
+func (c *cache) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// failure returns the first error of the source, if there was one.
+func (c *cache) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// wait returns when no read of the source is under way. Nothing may be read
+// from the cache any more.
+func (c *cache) wait() { c.fetches.Wait() }

@@ -1,0 +1,192 @@
+package frames
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// engineName is what a manifest calls this engine.
+const engineName = "fotograma"
+
+// Config is what an [Engine] is made of. The zero value is usable.
+type Config struct {
+	// FFmpeg and FFprobe are the programs, by path or by name on PATH; "ffmpeg"
+	// and "ffprobe" if empty. Version 5.1 or later.
+	FFmpeg, FFprobe string
+	// Limits for every video; [DefaultLimits] if zero.
+	Limits Limits
+	// Threads is how many decoding threads a video gets; as many as there are
+	// CPUs for this process if 0.
+	Threads int
+}
+
+// Engine extracts frames. It is safe for use by several goroutines; each call
+// runs FFmpeg processes of its own.
+type Engine struct {
+	ffmpeg, ffprobe string
+	limits          Limits
+	threads         int
+}
+
+// New returns an engine, or an error if a limit makes no sense or if a program
+// is not there.
+func New(c Config) (*Engine, error) {
+	if c.Limits == (Limits{}) {
+		c.Limits = DefaultLimits()
+	}
+	if err := c.Limits.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Threads == 0 {
+		c.Threads = runtime.GOMAXPROCS(0)
+	}
+	e := &Engine{limits: c.Limits, threads: min(max(c.Threads, 1), 16)}
+	for _, program := range []struct {
+		found            *string
+		configured, name string
+	}{{&e.ffmpeg, c.FFmpeg, "ffmpeg"}, {&e.ffprobe, c.FFprobe, "ffprobe"}} {
+		path, err := exec.LookPath(pick(program.configured != "", program.configured, program.name))
+		if err != nil {
+			return nil, fmt.Errorf("looking for %s: %w", program.name, err)
+		}
+		*program.found = path
+	}
+	return e, nil
+}
+
+// ExtractOptions is what [Engine.Extract] may know besides the extraction.
+type ExtractOptions struct {
+	// Filename and SourceSHA256 (hexadecimal) go into the manifest.
+	Filename     string
+	SourceSHA256 string
+	// Progress is called, if it is set, from one goroutine at a time with how
+	// much is done, 0 to 1 by the video's own time and never going back, and the
+	// number of frames written. It is called about a hundred times, in the end
+	// with 1, and must return soon.
+	Progress func(done float64, frames int)
+}
+
+// Result is what [Engine.Extract] wrote.
+type Result struct {
+	Manifest Manifest
+	// Media is what the video says of itself; the manifest has the same.
+	Media Media
+	// Frames is the number of images in the archive.
+	Frames int
+	// Size and SHA256 (hexadecimal) of the archive.
+	Size   int64
+	SHA256 string
+	// Warnings are the manifest's.
+	Warnings []Warning
+	// Log is the beginning of what FFmpeg had to say about a damaged video, for
+	// the operator.
+	Log string
+}
+
+// Probe returns what a video says of itself. It returns an [*Error] if the file
+// cannot be used, the source's error if that failed, and the context's error if
+// it has ended.
+func (e *Engine) Probe(ctx context.Context, src Source) (Media, error) {
+	var media Media
+	err := e.open(ctx, src, func(ctx context.Context, in *input, watch *watchdog) error {
+		var err error
+		media, err = e.probe(ctx, in, watch.life)
+		return err
+	})
+	return media, err
+}
+
+// Extract writes a ZIP archive of the wanted frames and a manifest to w, from
+// beginning to end. It returns an [*OptionError] if the extraction is not
+// valid, an [*Error] if the video cannot be used, and otherwise the error of
+// whatever failed: the source, w, or the context. After an error, what was
+// written to w is of no use.
+//
+// The same video, extraction and FFmpeg give the same archive, byte for byte.
+func (e *Engine) Extract(ctx context.Context, src Source, x Extraction, opts ExtractOptions, w io.Writer) (Result, error) {
+	if err := x.Validate(); err != nil {
+		return Result{}, err
+	}
+	var result Result
+	err := e.open(ctx, src, func(ctx context.Context, in *input, watch *watchdog) error {
+		media, err := e.probe(ctx, in, watch.life)
+		if err != nil {
+			return err
+		}
+		run, err := e.newRun(in, media, x.WithDefaults(), opts, watch, w)
+		if err != nil {
+			return err
+		}
+		result, err = run.extract(ctx)
+		return err
+	})
+	return result, err
+}
+
+// open serves src to FFmpeg while do is under way, under a context that also
+// ends when nothing happens for too long.
+func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, *input, *watchdog) error) error {
+	if src.Size() == 0 {
+		return fail(CodeEmptyFile, "the file has 0 bytes")
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := newWatchdog(e.limits.Silence, func() {
+		cancel(fail(CodeStalled, "nothing happened for %v", e.limits.Silence))
+	})
+	defer watch.stop()
+	in, err := serve(src, watch.life)
+	if err != nil {
+		return err
+	}
+	err = do(inner, in, watch)
+	if closed := in.close(); closed != nil {
+		err = errors.Join(err, closed)
+	}
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// watchdog calls bark when there was no sign of life for a while.
+type watchdog struct {
+	after  time.Duration
+	timer  *time.Timer
+	paused atomic.Bool
+}
+
+func newWatchdog(after time.Duration, bark func()) *watchdog {
+	w := &watchdog{after: after}
+	started := make(chan struct{})
+	w.timer = time.AfterFunc(after, func() {
+		<-started
+		if w.paused.Load() {
+			w.life()
+			return
+		}
+		bark()
+	})
+	close(started)
+	return w
+}
+
+// life is a sign of life. It may be called by any goroutine.
+func (w *watchdog) life() { w.timer.Reset(w.after) }
+
+// pause lets time pass unwatched while FFmpeg is kept waiting.
+func (w *watchdog) pause() { w.paused.Store(true) }
+
+// resume ends a pause.
+func (w *watchdog) resume() {
+	w.paused.Store(false)
+	w.life()
+}
+
+func (w *watchdog) stop() { w.timer.Stop() }

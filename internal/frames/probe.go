@@ -1,0 +1,245 @@
+package frames
+
+import (
+	"context"
+	"encoding/json"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// probeBytes bounds what ffprobe may answer: a thousand streams fit.
+const probeBytes = 4 << 20
+
+// Media is what a video says of itself.
+type Media struct {
+	// Duration of the picture in seconds; 0 if the file does not say.
+	Duration float64 `json:"duration"`
+	// Width and Height in pixels as displayed, that is after Rotation.
+	Width  int `json:"width"`
+	Height int `json:"height"`
+	// FrameRate is the average number of pictures per second; 0 if unknown.
+	FrameRate float64 `json:"frame_rate"`
+	// Codec is FFmpeg's name of the compression, such as "h264".
+	Codec string `json:"codec"`
+	// Rotation is by how many degrees the stored pictures are turned clockwise
+	// to be displayed: 0, 90, 180 or 270.
+	Rotation int `json:"rotation"`
+	// Container is FFmpeg's name of the file format, such as "matroska,webm".
+	Container string `json:"container"`
+	// PixelFormat is FFmpeg's name of the stored pixels' layout.
+	PixelFormat string `json:"pixel_format"`
+	// StreamIndex is which of the file's streams the picture is, from 0.
+	StreamIndex int `json:"stream_index"`
+	// TimeBase is the unit of presentation timestamps in seconds, "1/90000".
+	TimeBase string `json:"time_base"`
+	// Start is the presentation time of the stream's beginning in seconds, as
+	// the file declares it.
+	Start float64 `json:"start"`
+
+	base        timeBase
+	averageRate *big.Rat // pictures per second, nil if unknown
+	declaredEnd *int64   // where the stream ends, in time base units, if the file says so
+	turn        turn
+	hdr         bool
+	ffmpeg      string // version
+}
+
+// timeBase is the unit of timestamps: num/den seconds.
+type timeBase struct{ num, den int64 }
+
+// seconds returns a timestamp in seconds.
+func (b timeBase) seconds(pts int64) float64 {
+	f, _ := b.exact(pts).Float64()
+	return f
+}
+
+func (b timeBase) exact(pts int64) *big.Rat {
+	r := big.NewRat(b.num, b.den)
+	return r.Mul(r, new(big.Rat).SetInt64(pts))
+}
+
+// probed is ffprobe's answer.
+type probed struct {
+	Version struct {
+		Version string `json:"version"`
+	} `json:"program_version"`
+	Format struct {
+		Name     string `json:"format_name"`
+		Duration string `json:"duration"`
+	} `json:"format"`
+	Streams []probedStream `json:"streams"`
+}
+
+type probedStream struct {
+	Index         int    `json:"index"`
+	Type          string `json:"codec_type"`
+	Codec         string `json:"codec_name"`
+	Width         int    `json:"width"`
+	Height        int    `json:"height"`
+	PixelFormat   string `json:"pix_fmt"`
+	AverageRate   string `json:"avg_frame_rate"`
+	TimeBase      string `json:"time_base"`
+	StartPTS      *int64 `json:"start_pts"`
+	DurationTS    *int64 `json:"duration_ts"`
+	ColorTransfer string `json:"color_transfer"`
+	Disposition   struct {
+		Default         int `json:"default"`
+		AttachedPicture int `json:"attached_pic"`
+		Thumbnails      int `json:"timed_thumbnails"`
+		StillImage      int `json:"still_image"`
+	} `json:"disposition"`
+	SideData []struct {
+		DisplayMatrix string `json:"displaymatrix"`
+	} `json:"side_data_list"`
+}
+
+// entries lists what is asked of ffprobe: what probed holds, so that a file
+// with megabytes of tags does not get them through.
+const entries = "program_version=version" +
+	":format=format_name,duration" +
+	":stream=index,codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,time_base,start_pts,duration_ts,color_transfer" +
+	":stream_disposition=default,attached_pic,timed_thumbnails,still_image" +
+	":stream_side_data=displaymatrix"
+
+// probe asks ffprobe about the input and applies the limits that need no
+// decoding.
+func (e *Engine) probe(ctx context.Context, in *input, life func()) (Media, error) {
+	args := append([]string{}, logging...)
+	args = append(args, "-max_alloc", strconv.FormatInt(e.limits.allocation(), 10))
+	args = append(args, e.limits.inputOptions()...)
+	args = append(args, "-of", "json", "-show_entries", entries, in.url)
+	p := command(ctx, life, e.ffprobe, args...)
+	text, err := p.output(probeBytes)
+	if failure := in.cache.failure(); failure != nil {
+		return Media{}, failure
+	}
+	if ctx.Err() != nil {
+		return Media{}, context.Cause(ctx)
+	}
+	if err != nil {
+		return Media{}, probeFailure(p, err)
+	}
+	return readProbe(text, p.log.text(), e.limits)
+}
+
+// probeFailure says why ffprobe gave up on a file.
+func probeFailure(p *process, err error) error {
+	log := p.log.text()
+	switch {
+	case p.cmd.ProcessState == nil || p.crashed():
+		return fail(CodeEngineFailed, "ffprobe: %v: %s", err, log)
+	case strings.Contains(log, "moov atom not found"):
+		// An MP4 whose index was still to come when it was cut off.
+		return fail(CodeUndecodable, "%s", log)
+	case ours(log):
+		return fail(CodeEngineFailed, "ffprobe: %v: %s", err, log)
+	default:
+		return fail(CodeNotAVideo, "%s", log)
+	}
+}
+
+// ours reports whether a log says that the fault is in how FFmpeg was built or
+// called, rather than in the video.
+func ours(log string) bool {
+	for _, text := range []string{
+		"Unrecognized option", "Option not found", "Error splitting the argument list", "Error parsing options",
+		"Unknown encoder", "Unknown decoder", "No such filter", "Error initializing filter", "Error parsing filterchain",
+		"Requested output format", "Unable to choose an output format", "Protocol not found", "Connection refused",
+		"Cannot allocate memory",
+	} {
+		if strings.Contains(log, text) {
+			return true
+		}
+	}
+	return false
+}
+
+func readProbe(text []byte, log string, limits Limits) (Media, error) {
+	var answer probed
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return Media{}, fail(CodeEngineFailed, "reading ffprobe's answer: %v", err)
+	}
+	s := bestStream(answer.Streams)
+	if s == nil {
+		return Media{}, fail(CodeNoVideoStream, "%s has %d streams, none of them moving pictures", answer.Format.Name, len(answer.Streams))
+	}
+	if int64(s.Width)*int64(s.Height) > limits.Pixels || strings.Contains(log, "exceeds specified max pixel count") {
+		return Media{}, fail(CodeTooManyPixels, "the video is %d by %d", s.Width, s.Height)
+	}
+	base, ok := parseTimeBase(s.TimeBase)
+	switch {
+	case s.Codec == "" || s.Codec == "unknown":
+		return Media{}, fail(CodeUnsupportedCodec, "stream %d: %s", s.Index, log)
+	case s.Width < 1 || s.Height < 1 || !ok:
+		return Media{}, fail(CodeUndecodable, "stream %d is %s of %d by %d in %q: %s", s.Index, s.Codec, s.Width, s.Height, s.TimeBase, log)
+	}
+	m := Media{
+		Width: s.Width, Height: s.Height, Codec: s.Codec,
+		Container: answer.Format.Name, PixelFormat: s.PixelFormat,
+		StreamIndex: s.Index, TimeBase: s.TimeBase,
+		base:   base,
+		hdr:    s.ColorTransfer == "smpte2084" || s.ColorTransfer == "arib-std-b67",
+		ffmpeg: answer.Version.Version,
+	}
+	m.readTimes(s, answer.Format.Duration)
+	for _, side := range s.SideData {
+		if side.DisplayMatrix != "" {
+			m.turn = parseMatrix(side.DisplayMatrix)
+		}
+	}
+	m.Rotation = m.turn.degrees
+	if m.turn.sideways() {
+		m.Width, m.Height = m.Height, m.Width
+	}
+	if limit := limits.Duration.Seconds(); m.Duration > limit {
+		return Media{}, fail(CodeTooLong, "the video lasts %g s; at most %g s", m.Duration, limit)
+	}
+	return m, nil
+}
+
+func (m *Media) readTimes(s *probedStream, containerDuration string) {
+	if r, ok := new(big.Rat).SetString(s.AverageRate); ok && r.Sign() > 0 {
+		m.averageRate = r
+		m.FrameRate, _ = r.Float64()
+	}
+	start := int64(0)
+	if s.StartPTS != nil {
+		start = *s.StartPTS
+		m.Start = m.base.seconds(start)
+	}
+	if s.DurationTS != nil && *s.DurationTS > 0 {
+		end := start + *s.DurationTS
+		m.declaredEnd = &end
+		m.Duration = m.base.seconds(*s.DurationTS)
+	} else if d, err := strconv.ParseFloat(containerDuration, 64); err == nil && d > 0 {
+		m.Duration = d
+	}
+}
+
+// bestStream returns the moving picture that FFmpeg itself would take: the
+// largest, with some preference for the one marked as the default. Cover art,
+// thumbnails and still images are not moving pictures.
+func bestStream(streams []probedStream) *probedStream {
+	var best *probedStream
+	var bestScore int64
+	for i := range streams {
+		s := &streams[i]
+		d := s.Disposition
+		if s.Type != "video" || d.AttachedPicture+d.Thumbnails+d.StillImage > 0 {
+			continue
+		}
+		score := int64(s.Width)*int64(s.Height) + 5_000_000*int64(d.Default)
+		if best == nil || score > bestScore {
+			best, bestScore = s, score
+		}
+	}
+	return best
+}
+
+func parseTimeBase(text string) (timeBase, bool) {
+	num, den, _ := strings.Cut(text, "/")
+	n, err1 := strconv.ParseInt(num, 10, 32)
+	d, err2 := strconv.ParseInt(den, 10, 32)
+	return timeBase{n, d}, err1 == nil && err2 == nil && n > 0 && d > 0
+}
