@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -78,7 +79,7 @@ func newProblem(ctx context.Context, status int, msg string, errs []error) *Prob
 
 // invalid is for requests that huma refused before a handler saw them.
 func invalid(ctx context.Context, status int, msg string, errs []error) *Problem {
-	p := describe(ctx, problem.FromStatus(status))
+	p := describe(ctx, codeOf(status, errs))
 	for _, err := range errs {
 		var detail huma.ErrorDetailer
 		if errors.As(err, &detail) {
@@ -91,6 +92,18 @@ func invalid(ctx context.Context, status int, msg string, errs []error) *Problem
 		p.Errors = []*huma.ErrorDetail{{Message: msg}}
 	}
 	return p
+}
+
+// codeOf gives the code for what huma found wrong: extraction options have their
+// own.
+func codeOf(status int, errs []error) problem.Code {
+	for _, err := range errs {
+		var detail huma.ErrorDetailer
+		if errors.As(err, &detail) && strings.HasPrefix(detail.ErrorDetail().Location, "body.extraction") {
+			return problem.InvalidExtraction
+		}
+	}
+	return problem.FromStatus(status)
 }
 
 func describe(ctx context.Context, code problem.Code) *Problem {

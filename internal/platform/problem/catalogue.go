@@ -40,7 +40,9 @@ const (
 	EmptyFile        Code = "empty_file"
 	NotAVideo        Code = "not_a_video"
 	NoVideoStream    Code = "no_video_stream"
+	UnsupportedCodec Code = "unsupported_codec"
 	Undecodable      Code = "undecodable"
+	Stalled          Code = "stalled"
 	TooLong          Code = "too_long"
 	TooManyPixels    Code = "too_many_pixels"
 	TooManyFrames    Code = "too_many_frames"
@@ -49,7 +51,15 @@ const (
 	UploadAbandoned  Code = "upload_abandoned"
 	UploadUnsigned   Code = "upload_unsigned"
 	SourceGone       Code = "source_gone"
+	TimeLimit        Code = "time_limit"
 	ProcessingFailed Code = "processing_failed"
+)
+
+// Codes of warnings on videos that completed, spelled as in package frames.
+const (
+	Truncated Code = "truncated"
+	Damaged   Code = "damaged"
+	HDR       Code = "hdr_not_tone_mapped"
 )
 
 // row is one entry of the catalogue; status is 0 for the codes of failed
@@ -217,6 +227,31 @@ var catalogue = map[Code]row{
 		Text{"No picture", "The file holds sound but no video. Upload the version with the picture."},
 		Text{"Sem imagem", "O arquivo tem som, mas não tem vídeo. Envie a versão com imagem."},
 	},
+	UnsupportedCodec: {
+		0,
+		Text{"Unknown codec", "The video is compressed in a way that we cannot decode. Convert it to H.264, HEVC, VP9 or AV1."},
+		Text{"Codec desconhecido", "O vídeo está comprimido de um modo que não conseguimos decodificar. Converta-o para H.264, HEVC, VP9 ou AV1."},
+	},
+	Stalled: {
+		0,
+		Text{"Decoding stood still", "Decoding this video came to a standstill. Export it again, or convert it to MP4 with H.264."},
+		Text{"A decodificação parou", "A decodificação deste vídeo parou de avançar. Exporte-o de novo ou converta-o para MP4 com H.264."},
+	},
+	Truncated: {
+		0,
+		Text{"Incomplete file", "The file ends before its video does: the archive holds the frames that were there."},
+		Text{"Arquivo incompleto", "O arquivo termina antes do vídeo: o ZIP contém os quadros que havia."},
+	},
+	Damaged: {
+		0,
+		Text{"Damaged in places", "Parts of the video could not be decoded: some frames may be missing or flawed."},
+		Text{"Danificado em partes", "Partes do vídeo não puderam ser decodificadas: alguns quadros podem faltar ou ter falhas."},
+	},
+	HDR: {
+		0,
+		Text{"High dynamic range", "The video has a high dynamic range and was not tone mapped: its frames look flat."},
+		Text{"Alto alcance dinâmico", "O vídeo tem alto alcance dinâmico (HDR) e não foi convertido: os quadros parecem sem contraste."},
+	},
 	Undecodable: {
 		0,
 		Text{"Damaged video", "Not a single frame could be decoded. The file is damaged or incomplete: export or copy it again."},
@@ -261,6 +296,11 @@ var catalogue = map[Code]row{
 		0,
 		Text{"File gone", "The uploaded file is not kept any more. Upload the video again."},
 		Text{"Arquivo apagado", "O arquivo enviado não é mais guardado. Envie o vídeo de novo."},
+	},
+	TimeLimit: {
+		0,
+		Text{"Took too long", "Processing took longer than a worker may work. Take fewer frames, smaller ones, or a part of the video."},
+		Text{"Demorou demais", "O processamento demorou mais do que o permitido. Extraia menos quadros, quadros menores ou só um trecho do vídeo."},
 	},
 	ProcessingFailed: {
 		0,

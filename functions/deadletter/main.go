@@ -1,0 +1,24 @@
+// Command deadletter is DeadLetterFunction: it ends what no worker could finish; see
+// processing.Control.
+package main
+
+import (
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/fotograma/fotograma/internal/platform/batch"
+	"github.com/fotograma/fotograma/internal/platform/boot"
+	"github.com/fotograma/fotograma/internal/processing"
+)
+
+func main() {
+	var cfg processing.Config
+	fn := boot.Start(&cfg)
+	aws := processing.AWS{DB: dynamodb.NewFromConfig(fn.AWS), S3: s3.NewFromConfig(fn.AWS), Q: sqs.NewFromConfig(fn.AWS)}
+	control := processing.NewControl(cfg, aws, time.Now, boot.NewID)
+	lambda.Start(batch.Handle(control.HandleDeadLetter))
+}

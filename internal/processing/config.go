@@ -1,0 +1,66 @@
+package processing
+
+import (
+	"time"
+
+	"github.com/fotograma/fotograma/internal/frames"
+)
+
+// Config is what the environment says of all functions of the processing
+// service.
+type Config struct {
+	Table                string `env:"PROCESSING_TABLE,required"`
+	UploadsBucket        string `env:"UPLOADS_BUCKET,required"`
+	ArchivesBucket       string `env:"ARCHIVES_BUCKET,required"`
+	StatusQueueURL       string `env:"STATUS_QUEUE_URL,required"`
+	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
+
+	// RetentionDays is how long archives are kept.
+	RetentionDays int `env:"RETENTION_DAYS" envDefault:"7"`
+}
+
+// WorkerConfig is what the environment says of the worker beyond Config.
+type WorkerConfig struct {
+	Config
+	QueueURL     string `env:"PROCESSING_QUEUE_URL,required"`
+	LeaseSeconds int    `env:"LEASE_SECONDS" envDefault:"30"`
+
+	// FFmpeg and FFprobe are the programs, by path or by name.
+	FFmpeg  string `env:"FFMPEG" envDefault:"ffmpeg"`
+	FFprobe string `env:"FFPROBE" envDefault:"ffprobe"`
+
+	MaxVideoSeconds float64 `env:"MAX_VIDEO_SECONDS" envDefault:"14400"`
+	MaxVideoPixels  int64   `env:"MAX_VIDEO_PIXELS" envDefault:"36000000"`
+	MaxFrames       int64   `env:"MAX_FRAMES" envDefault:"100000"`
+}
+
+// Limits are the engine's limits.
+func (c WorkerConfig) Limits() frames.Limits {
+	limits := frames.DefaultLimits()
+	limits.Duration = time.Duration(c.MaxVideoSeconds * float64(time.Second))
+	limits.Pixels, limits.Frames = c.MaxVideoPixels, c.MaxFrames
+	return limits
+}
+
+// Lease is how long a worker may be silent before its video goes to another.
+func (c WorkerConfig) Lease() time.Duration { return time.Duration(c.LeaseSeconds) * time.Second }
+
+const (
+	// tick is how often a worker says how far it is, and sees whether its job
+	// was taken from it: a cancelled job stops within it.
+	tick = 2 * time.Second
+
+	// margin is how long before the function's own time limit a worker gives
+	// up, so that it can still say so.
+	margin = 15 * time.Second
+
+	// partSize is the size of the parts in which an archive is uploaded, in
+	// bytes: S3 takes 10,000 of them, so 156 GiB. uploads of them go on side by
+	// side, and that many parts are held in memory.
+	partSize = 16 << 20
+	uploads  = 3
+
+	// keepJobs is how long a job is remembered after its files have gone:
+	// longer than any message of it can be under way.
+	keepJobs = 30 * 24 * time.Hour
+)

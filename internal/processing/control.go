@@ -1,0 +1,157 @@
+package processing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/outbox"
+	"github.com/fotograma/fotograma/internal/platform/problem"
+)
+
+// Control is what happens to jobs from outside their workers: people cancel and
+// delete, archives expire, and messages end in the dead-letter queue.
+type Control struct {
+	Store   *Store
+	Objects *Objects
+	Outbox  *outbox.Outbox
+	Now     func() time.Time
+	NewID   func() string
+}
+
+// HandleCommand does what one message of the control queue asks for.
+func (c *Control) HandleCommand(ctx context.Context, m events.SQSMessage) error {
+	e, err := event.Parse([]byte(m.Body))
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("video_id", e.Subject()))
+	switch e.Type() {
+	case event.CancelRequested{}.EventType():
+		return c.cancel(ctx, e)
+	case event.VideoDeleted{}.EventType():
+		return c.delete(ctx, e)
+	default:
+		return fmt.Errorf("%w: no command %s", event.ErrMalformed, e.Type())
+	}
+}
+
+// cancel ends the run. Its worker, if there is one, finds out when it next
+// renews its lease.
+func (c *Control) cancel(ctx context.Context, e event.Event) error {
+	data, err := event.As[event.CancelRequested](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	return c.end(ctx, data.VideoRef, Cancelled, event.ProcessingCancelled(data))
+}
+
+func (c *Control) end(ctx context.Context, ref event.VideoRef, state State, data event.Data) error {
+	e, err := event.New(source, c.NewID(), c.Now(), data)
+	if err != nil {
+		return fmt.Errorf("tell of job: %w", err)
+	}
+	ended, err := c.Store.End(ctx, ref, state, c.Now(), e)
+	if err != nil {
+		return err
+	}
+	slog.InfoContext(ctx, "job ended from outside", "state", string(state), "had_ended_before", !ended)
+	return nil
+}
+
+// delete removes all that is kept of a video, and sees to it that nothing comes
+// after: an upload whose signature is still valid would otherwise begin a job.
+func (c *Control) delete(ctx context.Context, e event.Event) error {
+	data, err := event.As[event.VideoDeleted](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	job, err := c.Store.Bury(ctx, data.VideoRef, c.Now())
+	if err != nil {
+		return err
+	}
+	// Every run's keys: a worker may have died between writing and saying so.
+	var keys []string
+	for run := 1; run <= data.Run; run++ {
+		archive, manifest := archiveKeys(event.VideoRef{VideoID: data.VideoID, OwnerID: data.OwnerID, Run: run})
+		keys = append(keys, archive, manifest)
+	}
+	slog.InfoContext(ctx, "job deleted", "had_begun", job != nil)
+	return errors.Join(
+		c.Objects.Remove(ctx, keys...),
+		c.Objects.RemoveUpload(ctx, event.UploadKey(data.OwnerID, data.VideoID)),
+	)
+}
+
+// HandleDeadLetter ends as failed what a message of the dead-letter queue asked
+// for. A message that names no video stays in the queue, where an alarm finds
+// it.
+func (c *Control) HandleDeadLetter(ctx context.Context, m events.SQSMessage) error {
+	tasks, err := ParseTasks(m.Body)
+	failures := []error{err}
+	for _, task := range tasks {
+		ctx := logging.With(ctx, slog.String("video_id", task.Ref.VideoID), slog.Int("run", task.Ref.Run))
+		slog.ErrorContext(ctx, "no worker could finish the job")
+		failures = append(failures, c.end(ctx, task.Ref, Failed, event.ProcessingFailed{
+			VideoRef: task.Ref, Filename: c.filename(ctx, task), Code: string(problem.ProcessingFailed),
+		}))
+	}
+	return errors.Join(failures...)
+}
+
+// filename gives the name under which the person knows the file, or the video's
+// ID where that cannot be found out.
+func (c *Control) filename(ctx context.Context, task Task) string {
+	src, err := c.Objects.Find(ctx, task.Key())
+	if err == nil {
+		var upload event.Upload
+		if upload, err = src.Upload(); err == nil {
+			return upload.Filename
+		}
+	}
+	slog.WarnContext(ctx, "file name not found", "error", err)
+	return task.Ref.VideoID
+}
+
+// sweepAtOnce is how many expired archives one sweep looks at.
+const sweepAtOnce = 100
+
+// Sweep publishes what is left in the outbox, and deletes archives whose time
+// is over.
+func (c *Control) Sweep(ctx context.Context) error {
+	published, outboxErr := c.Outbox.Sweep(ctx)
+	due, err := c.Store.Due(ctx, c.Now(), sweepAtOnce)
+	if err != nil {
+		return errors.Join(outboxErr, err)
+	}
+	failures := []error{outboxErr}
+	for _, job := range due {
+		if err := c.expire(ctx, job); err != nil {
+			failures = append(failures, fmt.Errorf("expire video %s: %w", job.Ref.VideoID, err))
+		}
+	}
+	slog.InfoContext(ctx, "swept", "published", published, "expired", len(due))
+	return errors.Join(failures...)
+}
+
+func (c *Control) expire(ctx context.Context, job *Job) error {
+	var tell []event.Event
+	if job.State == Completed { // else a later run has taken the archive's place in what people see
+		e, err := event.New(source, c.NewID(), c.Now(), event.ArchiveExpired{VideoRef: job.Ref})
+		if err != nil {
+			return fmt.Errorf("tell of job: %w", err)
+		}
+		tell = append(tell, e)
+	}
+	if err := c.Objects.Remove(ctx, job.ArchiveKey, job.ManifestKey); err != nil {
+		return err
+	}
+	_, err := c.Store.Expire(ctx, job, tell...)
+	return err
+}

@@ -1,0 +1,319 @@
+package processing
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/outbox"
+)
+
+// Store keeps jobs in ProcessingTable.
+//
+//	pk             sk            what
+//	video#<id>     job           the newest run of a video
+//	outbox#<n>     <event id>    see package outbox
+//
+// The sparse index "due" has the jobs whose archive is there, by when it
+// expires.
+//
+// IAM: dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and Query on the table
+// and its index.
+type Store struct {
+	DB     *dynamodb.Client
+	Table  string
+	Outbox *outbox.Outbox
+}
+
+// dueArchives is the partition of the index "due".
+const dueArchives = "archive"
+
+type jobRow struct {
+	dynamo.Key
+	VideoID     string `dynamodbav:"video_id"`
+	OwnerID     string `dynamodbav:"owner_id"`
+	Run         int    `dynamodbav:"run"`
+	State       State  `dynamodbav:"state"`
+	Token       string `dynamodbav:"token"`
+	MessageID   string `dynamodbav:"message_id"`
+	LeaseUntil  int64  `dynamodbav:"lease_until"` // Unix milliseconds
+	ArchiveKey  string `dynamodbav:"archive_key"`
+	ManifestKey string `dynamodbav:"manifest_key"`
+}
+
+func (r *jobRow) job() *Job {
+	return &Job{
+		Ref:   event.VideoRef{VideoID: r.VideoID, OwnerID: r.OwnerID, Run: r.Run},
+		State: r.State, Token: r.Token, ArchiveKey: r.ArchiveKey, ManifestKey: r.ManifestKey,
+	}
+}
+
+func jobKey(videoID string) dynamo.Key { return dynamo.Key{PK: "video#" + videoID, SK: "job"} }
+
+// names are the attributes whose names DynamoDB reserves.
+var names = map[string]string{"#run": "run", "#state": "state", "#token": "token", "#ttl": "ttl"}
+
+// write is an update of a job's row.
+type write struct {
+	ref    event.VideoRef
+	set    string // "SET …", and "REMOVE …" if need be
+	when   string // the condition
+	values dynamo.Item
+}
+
+func (s *Store) item(w write) types.TransactWriteItem {
+	used := map[string]string{}
+	for alias, name := range names {
+		if strings.Contains(w.set+w.when, alias) {
+			used[alias] = name
+		}
+	}
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName:                 &s.Table,
+		Key:                       jobKey(w.ref.VideoID).Item(),
+		UpdateExpression:          &w.set,
+		ConditionExpression:       &w.when,
+		ExpressionAttributeNames:  used,
+		ExpressionAttributeValues: w.values,
+	}}
+}
+
+// commit writes a job's row and publishes events; false when the condition did
+// not hold.
+func (s *Store) commit(ctx context.Context, w write, events ...event.Event) (bool, error) {
+	err := s.Outbox.Commit(ctx, []types.TransactWriteItem{s.item(w)}, events...)
+	if dynamo.FailedConditions(err) != nil {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Lease is a worker's claim to a job.
+type Lease struct {
+	Ref       event.VideoRef
+	MessageID string
+	Token     string
+	Now       time.Time
+	Until     time.Time
+}
+
+// Claim gives the job to a worker, and publishes the event of its start. A
+// message that comes again is taken as a sign that its worker died.
+//
+// It gives errDone when the run, or a later one, has ended or goes on, and
+// errElsewhere when another message's worker has it.
+func (s *Store) Claim(ctx context.Context, l Lease, started event.Event) (*Job, error) {
+	claimed, err := s.commit(ctx, write{
+		ref: l.Ref,
+		set: "SET video_id = :video, owner_id = :owner, #run = :run, #state = :running, #token = :token, " +
+			"message_id = :message, lease_until = :until, #ttl = :ttl",
+		when: "attribute_not_exists(pk) OR (#state <> :deleted AND #run < :run) OR " +
+			"(#run = :run AND #state = :running AND (message_id = :message OR lease_until < :now))",
+		values: dynamo.Item{
+			":video": dynamo.S(l.Ref.VideoID), ":owner": dynamo.S(l.Ref.OwnerID), ":run": dynamo.N(l.Ref.Run),
+			":running": dynamo.S(string(Running)), ":deleted": dynamo.S(string(Deleted)),
+			":token": dynamo.S(l.Token), ":message": dynamo.S(l.MessageID),
+			":now": dynamo.N(l.Now.UnixMilli()), ":until": dynamo.N(l.Until.UnixMilli()),
+			":ttl": dynamo.N(l.Now.Add(keepJobs).Unix()),
+		},
+	}, started)
+	if err != nil {
+		return nil, fmt.Errorf("claim job: %w", err)
+	}
+	job, err := s.Get(ctx, l.Ref.VideoID)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case claimed && job != nil && job.Token == l.Token:
+		return job, nil
+	case job != nil && job.State == Running && job.Ref.Run == l.Ref.Run:
+		return nil, errElsewhere
+	default:
+		return nil, errDone
+	}
+}
+
+// Get finds the job of a video; nil if there is none.
+func (s *Store) Get(ctx context.Context, videoID string) (*Job, error) {
+	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.Table, Key: jobKey(videoID).Item(), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("get job: %w", err)
+	}
+	if out.Item == nil {
+		return nil, nil //nolint:nilnil // no job is no error: the upload may not have come
+	}
+	row, err := dynamo.Unmarshal[jobRow](out.Item)
+	if err != nil {
+		return nil, err
+	}
+	return row.job(), nil
+}
+
+// own is the condition that a worker has the job.
+const own = "#token = :token AND #state = :running"
+
+// Renew prolongs a worker's lease; errLost if the job is no longer its own.
+func (s *Store) Renew(ctx context.Context, ref event.VideoRef, token string, until time.Time) error {
+	update := s.item(write{
+		ref: ref, set: "SET lease_until = :until", when: own,
+		values: dynamo.Item{
+			":token": dynamo.S(token), ":running": dynamo.S(string(Running)), ":until": dynamo.N(until.UnixMilli()),
+		},
+	}).Update
+	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: update.TableName, Key: update.Key, UpdateExpression: update.UpdateExpression,
+		ConditionExpression:      update.ConditionExpression,
+		ExpressionAttributeNames: update.ExpressionAttributeNames, ExpressionAttributeValues: update.ExpressionAttributeValues,
+	})
+	if dynamo.ConditionFailed(err) {
+		return errLost
+	}
+	if err != nil {
+		return fmt.Errorf("renew lease: %w", err)
+	}
+	return nil
+}
+
+// Complete ends a worker's job with its archive, and publishes the event;
+// errLost if the job is no longer its own.
+func (s *Store) Complete(ctx context.Context, ref event.VideoRef, token string, a event.Archive, completed event.Event) error {
+	ok, err := s.commit(ctx, write{
+		ref: ref,
+		set: "SET #state = :completed, archive_key = :archive, manifest_key = :manifest, " +
+			"due = :due, due_at = :expires, #ttl = :ttl",
+		when: own,
+		values: dynamo.Item{
+			":token": dynamo.S(token), ":running": dynamo.S(string(Running)), ":completed": dynamo.S(string(Completed)),
+			":archive": dynamo.S(a.Key), ":manifest": dynamo.S(a.ManifestKey),
+			":due": dynamo.S(dueArchives), ":expires": dynamo.N(a.ExpiresAt.Unix()),
+			":ttl": dynamo.N(a.ExpiresAt.Add(keepJobs).Unix()),
+		},
+	}, completed)
+	if err != nil {
+		return fmt.Errorf("complete job: %w", err)
+	}
+	if !ok {
+		return errLost
+	}
+	return nil
+}
+
+// Fail ends a worker's job without an archive, and publishes the event; errLost
+// if the job is no longer its own.
+func (s *Store) Fail(ctx context.Context, ref event.VideoRef, token string, failed event.Event) error {
+	ok, err := s.commit(ctx, write{
+		ref: ref, set: "SET #state = :failed", when: own,
+		values: dynamo.Item{
+			":token": dynamo.S(token), ":running": dynamo.S(string(Running)), ":failed": dynamo.S(string(Failed)),
+		},
+	}, failed)
+	if err != nil {
+		return fmt.Errorf("fail job: %w", err)
+	}
+	if !ok {
+		return errLost
+	}
+	return nil
+}
+
+// End ends a run from outside its worker, whether it was begun or not, and
+// publishes the event; false when the run, or a later one, has ended before.
+func (s *Store) End(ctx context.Context, ref event.VideoRef, state State, now time.Time, e event.Event) (bool, error) {
+	ok, err := s.commit(ctx, write{
+		ref:  ref,
+		set:  "SET video_id = :video, owner_id = :owner, #run = :run, #state = :state, #ttl = :ttl",
+		when: "attribute_not_exists(pk) OR (#state <> :deleted AND #run < :run) OR (#run = :run AND #state = :running)",
+		values: dynamo.Item{
+			":video": dynamo.S(ref.VideoID), ":owner": dynamo.S(ref.OwnerID), ":run": dynamo.N(ref.Run),
+			":state": dynamo.S(string(state)), ":running": dynamo.S(string(Running)), ":deleted": dynamo.S(string(Deleted)),
+			":ttl": dynamo.N(now.Add(keepJobs).Unix()),
+		},
+	}, e)
+	if err != nil {
+		return false, fmt.Errorf("end job: %w", err)
+	}
+	return ok, nil
+}
+
+// Bury puts a tombstone in the place of a job: messages that come later must
+// not begin it again. It gives the job as it was; nil if there was none.
+func (s *Store) Bury(ctx context.Context, ref event.VideoRef, now time.Time) (*Job, error) {
+	item := jobKey(ref.VideoID).Item()
+	item["video_id"], item["owner_id"] = dynamo.S(ref.VideoID), dynamo.S(ref.OwnerID)
+	item["run"], item["state"] = dynamo.N(ref.Run), dynamo.S(string(Deleted))
+	item["ttl"] = dynamo.N(now.Add(keepJobs).Unix())
+	out, err := s.DB.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &s.Table, Item: item, ReturnValues: types.ReturnValueAllOld,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bury job: %w", err)
+	}
+	if out.Attributes == nil {
+		return nil, nil //nolint:nilnil // see above
+	}
+	row, err := dynamo.Unmarshal[jobRow](out.Attributes)
+	if err != nil {
+		return nil, err
+	}
+	return row.job(), nil
+}
+
+// Due lists jobs whose archive has expired, at most limit.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int32) ([]*Job, error) {
+	out, err := s.DB.Query(ctx, &dynamodb.QueryInput{
+		TableName:                 &s.Table,
+		IndexName:                 aws.String("due"),
+		KeyConditionExpression:    aws.String("due = :due AND due_at <= :now"),
+		ExpressionAttributeValues: dynamo.Item{":due": dynamo.S(dueArchives), ":now": dynamo.N(now.Unix())},
+		Limit:                     &limit,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("query expired archives: %w", err)
+	}
+	var jobs []*Job
+	for _, item := range out.Items {
+		key, err := dynamo.Unmarshal[dynamo.Key](item)
+		if err != nil {
+			return nil, err
+		}
+		job, err := s.Get(ctx, strings.TrimPrefix(key.PK, "video#"))
+		if err != nil {
+			return nil, err
+		}
+		if job != nil && job.ArchiveKey != "" {
+			jobs = append(jobs, job)
+		}
+	}
+	return jobs, nil
+}
+
+// Expire says that an archive has expired, and publishes the events that tell
+// of it; false when the job is not as it was read.
+func (s *Store) Expire(ctx context.Context, job *Job, events ...event.Event) (bool, error) {
+	state := job.State
+	if state == Completed {
+		state = Expired
+	}
+	ok, err := s.commit(ctx, write{
+		ref:  job.Ref,
+		set:  "SET #state = :state REMOVE archive_key, manifest_key, due, due_at",
+		when: "#run = :run AND #state = :before",
+		values: dynamo.Item{
+			":run": dynamo.N(job.Ref.Run), ":before": dynamo.S(string(job.State)), ":state": dynamo.S(string(state)),
+		},
+	}, events...)
+	if err != nil {
+		return false, fmt.Errorf("expire archive: %w", err)
+	}
+	return ok, nil
+}

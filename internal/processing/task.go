@@ -1,0 +1,73 @@
+package processing
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/fotograma/fotograma/internal/event"
+)
+
+// Task is what a message of the processing queue asks for: one run of one
+// video.
+type Task struct {
+	Ref event.VideoRef
+
+	// Extraction replaces the one that was signed with the upload, when a
+	// person tries again with other options.
+	Extraction json.RawMessage
+}
+
+// Key is where the file lies in the uploads bucket.
+func (t Task) Key() string { return event.UploadKey(t.Ref.OwnerID, t.Ref.VideoID) }
+
+// ParseTasks reads the body of a message: S3's notification, with one record or
+// more, or a retry. S3's test message asks for nothing. The error wraps
+// event.ErrMalformed.
+func ParseTasks(body string) ([]Task, error) {
+	var probe struct {
+		SpecVersion string                 `json:"specversion"`
+		Event       string                 `json:"Event"`
+		Records     []events.S3EventRecord `json:"Records"`
+	}
+	if err := json.Unmarshal([]byte(body), &probe); err != nil {
+		return nil, fmt.Errorf("%w: %w", event.ErrMalformed, err)
+	}
+	switch {
+	case probe.SpecVersion != "":
+		return parseRetry(body)
+	case probe.Event == "s3:TestEvent":
+		return nil, nil
+	case len(probe.Records) > 0:
+		return parseRecords(probe.Records)
+	}
+	return nil, fmt.Errorf("%w: neither an S3 event nor one of ours", event.ErrMalformed)
+}
+
+func parseRetry(body string) ([]Task, error) {
+	e, err := event.Parse([]byte(body))
+	if err != nil {
+		return nil, fmt.Errorf("read event: %w", err)
+	}
+	data, err := event.As[event.RetryRequested](e)
+	if err != nil {
+		return nil, fmt.Errorf("read event: %w", err)
+	}
+	return []Task{{Ref: data.VideoRef, Extraction: data.Extraction}}, nil
+}
+
+func parseRecords(records []events.S3EventRecord) ([]Task, error) {
+	var tasks []Task
+	var failures []error
+	for _, r := range records {
+		owner, video, err := event.ParseUploadKey(r.S3.Object.URLDecodedKey)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		tasks = append(tasks, Task{Ref: event.VideoRef{VideoID: video, OwnerID: owner, Run: 1}})
+	}
+	return tasks, errors.Join(failures...)
+}

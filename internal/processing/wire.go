@@ -1,0 +1,49 @@
+package processing
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/fotograma/fotograma/internal/frames"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
+	"github.com/fotograma/fotograma/internal/platform/outbox"
+)
+
+// AWS is what the service reaches outside.
+type AWS struct {
+	DB *dynamodb.Client
+	S3 *s3.Client
+	Q  *sqs.Client
+}
+
+// NewControl wires what happens to jobs from outside their workers.
+func NewControl(cfg Config, aws AWS, now func() time.Time, newID func() string) *Control {
+	box := &outbox.Outbox{DB: aws.DB, SQS: aws.Q, Table: cfg.Table, Routes: Routes(cfg), Now: now}
+	return &Control{
+		Store:   &Store{DB: aws.DB, Table: cfg.Table, Outbox: box},
+		Objects: &Objects{S3: aws.S3, Uploads: cfg.UploadsBucket, Archives: cfg.ArchivesBucket},
+		Outbox:  box,
+		Now:     now,
+		NewID:   newID,
+	}
+}
+
+// NewWorker wires a worker.
+func NewWorker(cfg WorkerConfig, aws AWS, engine *frames.Engine, m *metrics.Recorder, now func() time.Time, newID func() string) *Worker {
+	c := NewControl(cfg.Config, aws, now, newID)
+	return &Worker{
+		Store:         c.Store,
+		Objects:       c.Objects,
+		Engine:        engine,
+		Queue:         &Queue{SQS: aws.Q, URL: cfg.QueueURL},
+		Outbox:        c.Outbox,
+		Lease:         cfg.Lease(),
+		RetentionDays: cfg.RetentionDays,
+		Metrics:       m,
+		Now:           now,
+		NewID:         newID,
+	}
+}

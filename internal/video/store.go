@@ -1,0 +1,290 @@
+package video
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/frames"
+	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/outbox"
+	"github.com/fotograma/fotograma/internal/platform/problem"
+)
+
+// Store keeps videos in VideoTable.
+//
+//	pk             sk              what
+//	user#<id>      video#<id>      a video
+//	user#<id>      idem#<hash>     the video that an Idempotency-Key made
+//	user#<id>      hour#<hour>     how many videos were registered in it
+//	outbox#<n>     <event id>      see package outbox
+//
+// The sparse index "due" has the videos whose upload is awaited, by deadline.
+//
+// IAM: dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and Query on the table
+// and its index.
+type Store struct {
+	DB     *dynamodb.Client
+	Table  string
+	Outbox *outbox.Outbox
+}
+
+// dueUploads is the partition of the index "due".
+const dueUploads = "upload"
+
+type videoRow struct {
+	dynamo.Key
+	ID          string `dynamodbav:"id"`
+	OwnerID     string `dynamodbav:"owner_id"`
+	Filename    string `dynamodbav:"filename"`
+	Size        int64  `dynamodbav:"size"`
+	ContentType string `dynamodbav:"content_type"`
+	SHA256      string `dynamodbav:"sha256,omitempty"`
+	Extraction  string `dynamodbav:"extraction"` // JSON
+
+	State    State  `dynamodbav:"state"`
+	Run      int    `dynamodbav:"run"`
+	UploadID string `dynamodbav:"upload_id,omitempty"`
+	PartSize int64  `dynamodbav:"part_size,omitempty"`
+
+	CreatedAt      time.Time `dynamodbav:"created_at"`
+	UploadDeadline time.Time `dynamodbav:"upload_deadline"`
+	ExpiresAt      time.Time `dynamodbav:"expires_at"`
+
+	Due   string `dynamodbav:"due,omitempty"`
+	DueAt int64  `dynamodbav:"due_at,omitempty"` // Unix seconds
+	TTL   int64  `dynamodbav:"ttl"`              // Unix seconds
+}
+
+func videoKey(ownerID, videoID string) dynamo.Key {
+	return dynamo.Key{PK: "user#" + ownerID, SK: "video#" + videoID}
+}
+
+// rowSlack is how much longer a row is kept than the files it tells of.
+const rowSlack = 30 * 24 * time.Hour
+
+func rowOf(v *Video) (videoRow, error) {
+	extraction, err := json.Marshal(v.Extraction)
+	if err != nil {
+		return videoRow{}, fmt.Errorf("encode extraction: %w", err)
+	}
+	r := videoRow{
+		Key: videoKey(v.OwnerID, v.ID), ID: v.ID, OwnerID: v.OwnerID, Filename: v.Filename, Size: v.Size,
+		ContentType: v.ContentType, SHA256: v.SHA256, Extraction: string(extraction),
+		State: v.State, Run: v.Run, UploadID: v.UploadID, PartSize: v.PartSize,
+		CreatedAt: v.CreatedAt, UploadDeadline: v.UploadDeadline, ExpiresAt: v.ExpiresAt,
+		TTL: v.ExpiresAt.Add(rowSlack).Unix(),
+	}
+	if v.State == Awaited {
+		r.Due, r.DueAt = dueUploads, v.UploadDeadline.Add(uploadSlack).Unix()
+	}
+	return r, nil
+}
+
+func (r *videoRow) video() (*Video, error) {
+	var extraction frames.Extraction
+	if err := json.Unmarshal([]byte(r.Extraction), &extraction); err != nil {
+		return nil, fmt.Errorf("decode extraction: %w", err)
+	}
+	return &Video{
+		ID: r.ID, OwnerID: r.OwnerID, Filename: r.Filename, Size: r.Size, ContentType: r.ContentType,
+		SHA256: r.SHA256, Extraction: extraction, State: r.State, Run: r.Run, UploadID: r.UploadID,
+		PartSize: r.PartSize, CreatedAt: r.CreatedAt, UploadDeadline: r.UploadDeadline, ExpiresAt: r.ExpiresAt,
+	}, nil
+}
+
+// idempotency is the memory of one Idempotency-Key.
+type idempotency struct {
+	dynamo.Key
+	Request string `dynamodbav:"request"` // hash of the request
+	VideoID string `dynamodbav:"video_id"`
+	TTL     int64  `dynamodbav:"ttl"`
+}
+
+func idempotencyKey(ownerID, key string) dynamo.Key {
+	return dynamo.Key{PK: "user#" + ownerID, SK: "idem#" + hash([]byte(key))}
+}
+
+func hash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// Get finds a video. It gives problem.NotFound when there is none, or it is
+// another person's, or it was deleted.
+func (s *Store) Get(ctx context.Context, ownerID, videoID string) (*Video, error) {
+	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.Table, Key: videoKey(ownerID, videoID).Item(), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("get video: %w", err)
+	}
+	if out.Item == nil {
+		return nil, problem.New(problem.NotFound)
+	}
+	row, err := dynamo.Unmarshal[videoRow](out.Item)
+	if err != nil {
+		return nil, err
+	}
+	if row.State == Deleted {
+		return nil, problem.New(problem.NotFound)
+	}
+	return row.video()
+}
+
+// TakeSlot counts one more video in the hour of now. It gives
+// problem.QuotaExceeded when the hour had as many as are allowed.
+func (s *Store) TakeSlot(ctx context.Context, ownerID string, now time.Time, allowed int) error {
+	hour := now.Truncate(time.Hour)
+	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:           &s.Table,
+		Key:                 dynamo.Key{PK: "user#" + ownerID, SK: "hour#" + strconv.FormatInt(hour.Unix(), 10)}.Item(),
+		UpdateExpression:    aws.String("ADD #count :one SET #ttl = :ttl"),
+		ConditionExpression: aws.String("attribute_not_exists(#count) OR #count < :allowed"),
+		ExpressionAttributeNames: map[string]string{
+			"#count": "count", "#ttl": "ttl",
+		},
+		ExpressionAttributeValues: dynamo.Item{
+			":one": dynamo.N(1), ":allowed": dynamo.N(allowed), ":ttl": dynamo.N(hour.Add(2 * time.Hour).Unix()),
+		},
+	})
+	if dynamo.ConditionFailed(err) {
+		return &problem.Error{Code: problem.QuotaExceeded, RetryAfter: hour.Add(time.Hour).Sub(now)}
+	}
+	if err != nil {
+		return fmt.Errorf("take an upload slot: %w", err)
+	}
+	return nil
+}
+
+// errKeyTaken tells that the Idempotency-Key came before.
+var errKeyTaken = fmt.Errorf("idempotency key taken")
+
+// Create keeps a new video and publishes its event. With an idempotency key
+// that came before it gives errKeyTaken and changes nothing.
+func (s *Store) Create(ctx context.Context, v *Video, key string, request []byte, e event.Event) error {
+	row, err := rowOf(v)
+	if err != nil {
+		return err
+	}
+	item, err := dynamo.Marshal(row)
+	if err != nil {
+		return err
+	}
+	changes := []types.TransactWriteItem{{Put: &types.Put{
+		TableName: &s.Table, Item: item, ConditionExpression: aws.String("attribute_not_exists(pk)"),
+	}}}
+	if key != "" {
+		memory, err := dynamo.Marshal(idempotency{
+			Key: idempotencyKey(v.OwnerID, key), Request: hash(request), VideoID: v.ID,
+			TTL: v.CreatedAt.Add(idempotencyValidity).Unix(),
+		})
+		if err != nil {
+			return err
+		}
+		changes = append(changes, types.TransactWriteItem{Put: &types.Put{
+			TableName: &s.Table, Item: memory,
+			// DynamoDB deletes what is past its TTL within days, not at once.
+			ConditionExpression:       aws.String("attribute_not_exists(pk) OR #ttl < :now"),
+			ExpressionAttributeNames:  map[string]string{"#ttl": "ttl"},
+			ExpressionAttributeValues: dynamo.Item{":now": dynamo.N(v.CreatedAt.Unix())},
+		}})
+	}
+	err = s.Outbox.Commit(ctx, changes, e)
+	if slices.Contains(dynamo.FailedConditions(err), 1) {
+		return errKeyTaken
+	}
+	return err
+}
+
+// Recall finds the video that an idempotency key made; nil when the key is new.
+// It gives problem.IdempotencyReused when the key came with another request.
+func (s *Store) Recall(ctx context.Context, ownerID, key string, request []byte, now time.Time) (*Video, error) {
+	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.Table, Key: idempotencyKey(ownerID, key).Item(), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("recall idempotency key: %w", err)
+	}
+	memory, err := dynamo.Unmarshal[idempotency](out.Item)
+	if err != nil {
+		return nil, err
+	}
+	if memory.TTL < now.Unix() {
+		return nil, nil //nolint:nilnil // a new key is no error, and there is no video for it
+	}
+	if memory.Request != hash(request) {
+		return nil, problem.New(problem.IdempotencyReused)
+	}
+	return s.Get(ctx, ownerID, memory.VideoID)
+}
+
+// Update writes a changed video back and publishes the events of the change.
+// It gives errChanged when the video is no longer as it was read: of another
+// state or run than before.
+func (s *Store) Update(ctx context.Context, before, after *Video, events ...event.Event) error {
+	row, err := rowOf(after)
+	if err != nil {
+		return err
+	}
+	item, err := dynamo.Marshal(row)
+	if err != nil {
+		return err
+	}
+	err = s.Outbox.Commit(ctx, []types.TransactWriteItem{{Put: &types.Put{
+		TableName:                &s.Table,
+		Item:                     item,
+		ConditionExpression:      aws.String("#state = :state AND #run = :run"),
+		ExpressionAttributeNames: map[string]string{"#state": "state", "#run": "run"},
+		ExpressionAttributeValues: dynamo.Item{
+			":state": dynamo.S(string(before.State)), ":run": dynamo.N(before.Run),
+		},
+	}}}, events...)
+	if dynamo.FailedConditions(err) != nil {
+		return errChanged
+	}
+	return err
+}
+
+// errChanged tells that somebody else changed the video in between.
+var errChanged = fmt.Errorf("video changed meanwhile")
+
+// Overdue lists videos whose upload should have arrived by now, at most limit.
+func (s *Store) Overdue(ctx context.Context, now time.Time, limit int32) ([]*Video, error) {
+	out, err := s.DB.Query(ctx, &dynamodb.QueryInput{
+		TableName:                 &s.Table,
+		IndexName:                 aws.String("due"),
+		KeyConditionExpression:    aws.String("due = :due AND due_at <= :now"),
+		ExpressionAttributeValues: dynamo.Item{":due": dynamo.S(dueUploads), ":now": dynamo.N(now.Unix())},
+		Limit:                     &limit,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("query overdue uploads: %w", err)
+	}
+	var videos []*Video
+	for _, item := range out.Items {
+		key, err := dynamo.Unmarshal[dynamo.Key](item)
+		if err != nil {
+			return nil, err
+		}
+		v, err := s.Get(ctx, key.PK[len("user#"):], key.SK[len("video#"):])
+		if problem.Is(err, problem.NotFound) {
+			continue // the index runs behind the table
+		}
+		if err != nil {
+			return nil, err
+		}
+		videos = append(videos, v)
+	}
+	return videos, nil
+}
