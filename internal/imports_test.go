@@ -14,8 +14,9 @@ const module = "github.com/fotograma/fotograma/"
 // rooms" in docs/design.md. A folder stands for everything below it; the longest
 // that fits counts.
 var arrows = map[string][]string{
-	"api":                      {"internal", "cmd"},
-	"cmd/fotograma":            {"internal/local", "internal/frames", "pkg/client"},
+	"api":                      {"internal/auth", "internal/video", "internal/status", "internal/platform"},
+	"cmd/fotograma":            {"internal/local", "internal/frames", "pkg/client", "web"},
+	"events":                   {},
 	"functions/auth":           {"internal/auth", "internal/platform"},
 	"functions/authorizer":     {"internal/auth", "internal/platform"},
 	"functions/authsweep":      {"internal/auth", "internal/platform"},

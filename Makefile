@@ -1,0 +1,72 @@
+# What there is to do here. `make demo` and `make test` need nothing but Go:
+# they install what else they need, and say so.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
+
+export CGO_ENABLED ?= 0
+BUILD := go build -trimpath -ldflags='-s -w'
+
+.PHONY: help
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ffmpeg build ## Walk a real video through the whole system, and check the frames
+	bin/fotograma demo testdata/media/big-buck-bunny-480p-30sec.mp4
+
+.PHONY: up
+up: ffmpeg build ## Run the whole system until Ctrl-C: http://127.0.0.1:8080
+	exec bin/fotograma up
+
+.PHONY: build
+build: ## Build the functions and the command
+	@mkdir -p build/functions
+	$(BUILD) -tags lambda.norpc -o build/functions/ ./functions/...
+	$(BUILD) -o bin/fotograma ./cmd/fotograma
+
+.PHONY: ffmpeg
+ffmpeg: ## Install FFmpeg where it is missing
+	@infra/install ffmpeg ffprobe
+
+.PHONY: test
+test: ffmpeg lint vet vuln unit e2e ## Everything that CI runs
+
+.PHONY: lint
+lint: bin/golangci-lint ## Read the code for mistakes
+	bin/golangci-lint run ./...
+
+.PHONY: vet
+vet:
+	go vet ./...
+
+.PHONY: vuln
+vuln: bin/govulncheck ## Look for known vulnerabilities in what is used
+	bin/govulncheck ./...
+
+.PHONY: unit
+unit: ffmpeg ## Test the packages, with the race detector
+	CGO_ENABLED=1 go test -race $$(go list ./... | grep -v /test/)
+
+.PHONY: e2e
+e2e: ffmpeg build ## Test the running stack from outside
+	go test -count=1 -timeout 30m ./test/...
+
+.PHONY: api
+api: ## Write api/openapi.yaml anew from the code
+	go generate ./api
+
+.PHONY: clean
+clean: ## Remove what was built, and the local stack's data
+	rm -rf bin build .fotograma .demo
+
+bin/golangci-lint:
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+bin/govulncheck:
+	GOBIN=$(CURDIR)/bin go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)

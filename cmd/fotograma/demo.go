@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/fotograma/fotograma/internal/local"
+	"github.com/fotograma/fotograma/pkg/client"
+)
+
+func demoCommand() *cobra.Command {
+	var o local.Options
+	var out string
+	cmd := &cobra.Command{
+		Use:   "demo VIDEO",
+		Short: "Walk one video through the whole system, and check what comes back",
+		Long: `Start the stack (or use the one that runs), register a person, upload the video,
+wait for its frames, download and check them, and show the mail that was sent.
+The exit code is 0 only if the archive is right.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return demo(cmd.Context(), o, args[0], out, cmd.OutOrStdout())
+		},
+	}
+	stackFlags(cmd.Flags(), &o)
+	cmd.Flags().StringVarP(&out, "output", "o", ".demo/frames.zip", "where the ZIP goes")
+	return cmd
+}
+
+func demo(ctx context.Context, o local.Options, video, zip string, out io.Writer) (err error) {
+	webURL, inboxURL := "http://"+o.WebAddr, "http://"+o.AWSAddr+local.InboxPath
+	if client.New(webURL).Health(ctx) == nil {
+		fmt.Fprintf(out, "Using the stack at %s.\n", webURL)
+	} else {
+		o.Output, o.Quiet = out, true
+		started := time.Now()
+		stack, startErr := local.Start(ctx, o)
+		if startErr != nil {
+			return fmt.Errorf("start the stack: %w", startErr)
+		}
+		defer func() {
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+			defer cancel()
+			err = errors.Join(err, stack.Close(stopping))
+		}()
+		webURL, inboxURL = stack.WebURL(), stack.InboxURL()
+		fmt.Fprintf(out, "The stack is up at %s (%d ms).\n", webURL, time.Since(started).Milliseconds())
+	}
+	return walk(ctx, webURL, inboxURL, video, zip, out)
+}
+
+// walk takes one video all the way through a running stack.
+func walk(ctx context.Context, webURL, inboxURL, path, zip string, out io.Writer) error {
+	api := client.New(webURL)
+	email := fmt.Sprintf("demo-%s@example.com", rand.Text()[:8])
+	if err := register(ctx, api, email); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Registered %s.\n\n", email)
+
+	bars := mpb.NewWithContext(ctx, mpb.WithOutput(out), mpb.WithAutoRefresh())
+	video, err := uploadFile(ctx, api, path, bars)
+	if err == nil {
+		video, err = waitFor(ctx, api, video.ID, bars)
+	}
+	bars.Wait()
+	if err != nil {
+		return err
+	}
+	if video.Status != client.Completed {
+		return fmt.Errorf("the video ended as %s: %s", video.Status, video.Error.Message)
+	}
+	archive, err := fetch(ctx, api, video, zip)
+	if err != nil {
+		return err
+	}
+	if err := show(out, video, archive); err != nil {
+		return err
+	}
+	if inboxURL != "" {
+		if err := showMail(ctx, out, inboxURL, email); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "\nFor more: make up, then open %s\n", webURL)
+	return nil
+}
+
+func register(ctx context.Context, api *client.Client, email string) error {
+	password := rand.Text()
+	if _, err := api.Register(ctx, client.NewUser{Email: email, Password: password, Name: "Demo"}); err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	if err := api.Login(ctx, email, password); err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	return nil
+}
+
+func uploadFile(ctx context.Context, api *client.Client, path string, bars *mpb.Progress) (*client.Video, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the video: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("look at the video: %w", err)
+	}
+	bar := bars.AddBar(info.Size(),
+		mpb.PrependDecorators(decor.Name("Uploading ", decor.WCSyncWidthR)),
+		mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f")))
+	video, err := api.Upload(ctx, file, client.NewVideo{
+		Filename: filepath.Base(path), Size: info.Size(), ContentType: contentType(path), IdempotencyKey: rand.Text(),
+	}, func(n int) { bar.IncrBy(n) })
+	if err != nil {
+		bar.Abort(false)
+		return nil, fmt.Errorf("upload: %w", err)
+	}
+	bar.SetTotal(-1, true)
+	return video, nil
+}
+
+func contentType(path string) string {
+	if media := mime.TypeByExtension(filepath.Ext(path)); media != "" {
+		return media
+	}
+	return "application/octet-stream"
+}
+
+func waitFor(ctx context.Context, api *client.Client, id string, bars *mpb.Progress) (*client.Video, error) {
+	const whole = 1000
+	bar := bars.AddBar(whole,
+		mpb.PrependDecorators(decor.Name("Processing ", decor.WCSyncWidthR)),
+		mpb.AppendDecorators(decor.Percentage()))
+	video, err := api.Wait(ctx, id, func(v *client.Video) { bar.SetCurrent(int64(v.Progress * (whole - 1))) })
+	if err != nil || video.Status != client.Completed {
+		bar.Abort(false)
+	} else {
+		bar.SetCurrent(whole)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("wait for the frames: %w", err)
+	}
+	return video, nil
+}
+
+// fetch downloads the archive and checks it.
+func fetch(ctx context.Context, api *client.Client, video *client.Video, path string) (*checkedArchive, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder of the ZIP: %w", err)
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("create the ZIP: %w", err)
+	}
+	_, err = api.Download(ctx, video.ID, file)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	archive, err := checkArchive(path)
+	if err != nil {
+		return nil, fmt.Errorf("the archive is wrong: %w", err)
+	}
+	if len(archive.Manifest.Frames) != video.Archive.Frames {
+		return nil, fmt.Errorf("the archive is wrong: %d frames, not %d", len(archive.Manifest.Frames), video.Archive.Frames)
+	}
+	return archive, nil
+}
+
+func show(out io.Writer, video *client.Video, a *checkedArchive) error {
+	frames := a.Manifest.Frames
+	first, last := frames[0], frames[len(frames)-1]
+	_, err := fmt.Fprintf(out, `
+%s: %s, %d × %d, %.2f frames a second, %.2f s
+%d frames, %.3f s to %.3f s, %d × %d, every one checked against its SHA-256
+%s (%.1f MB)
+`, video.Filename, video.Media.Codec, video.Media.Width, video.Media.Height, video.Media.FrameRate, video.Media.Duration,
+		len(frames), first.Time, last.Time, first.Width, first.Height, a.Path, float64(a.Size)/1e6)
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+// showMail prints the mail that tells of the archive, once it has come.
+func showMail(ctx context.Context, out io.Writer, inboxURL, email string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		mails, err := mailsTo(ctx, inboxURL, email)
+		if err != nil {
+			return err
+		}
+		if len(mails) > 0 {
+			fmt.Fprintf(out, "\nA mail went to %s: “%s”\n%s\n", email, mails[0].Subject, inboxURL)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("no mail has come")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+type mail struct {
+	Subject string `json:"subject"`
+}
+
+func mailsTo(ctx context.Context, inboxURL, email string) ([]mail, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, inboxURL+"messages?to="+url.QueryEscape(email), nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the inbox: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("read the inbox: %w", err)
+	}
+	defer resp.Body.Close()
+	var inbox struct {
+		Messages []mail `json:"messages"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&inbox); err != nil {
+		return nil, fmt.Errorf("read the inbox: %w", err)
+	}
+	return inbox.Messages, nil
+}

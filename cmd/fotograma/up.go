@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fotograma/fotograma/internal/local"
+	"github.com/fotograma/fotograma/web"
+)
+
+// stackFlags are the flags of all commands that start the stack.
+func stackFlags(flags *pflag.FlagSet, o *local.Options) {
+	flags.StringVarP(&o.Template, "template", "t", "template.yaml", "the SAM template that the stack is made from")
+	flags.StringToStringVarP(&o.Parameters, "parameter", "p", nil, "a parameter of the template: NAME=VALUE, may be repeated")
+	flags.StringVar(&o.Functions, "functions", "build/functions", "the folder with the built functions")
+	flags.StringVar(&o.DataDir, "data-dir", ".fotograma", "the folder in which everything is kept")
+	flags.StringVar(&o.AWSAddr, "aws-addr", "127.0.0.1:4566", "where S3, SQS, DynamoDB and SES listen")
+	flags.StringVar(&o.WebAddr, "addr", "127.0.0.1:8080", "where the API and the web app listen")
+	o.Endpoint = os.Getenv("AWS_ENDPOINT_URL")
+	o.SMTPURL = os.Getenv("SMTP_URL")
+	o.Web = web.Files()
+}
+
+func upCommand() *cobra.Command {
+	var o local.Options
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run the whole system on this machine until Ctrl-C",
+		Long: `Run the whole system on this machine until Ctrl-C: what template.yaml names, made
+from it, without Docker, an account or a network.
+
+Environment:
+  AWS_ENDPOINT_URL  use the S3, SQS, DynamoDB, SES and Secrets Manager of LocalStack,
+                    MiniStack, Floci or moto there, with the AWS credentials of the
+                    environment, instead of the built-in ones
+  SMTP_URL          relay mails there: smtp://user:password@host:port or smtps://…`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), o, cmd.ErrOrStderr()) },
+	}
+	stackFlags(cmd.Flags(), &o)
+	return cmd
+}
+
+// stopGrace is how long the stack may take to stop cleanly.
+const stopGrace = 3 * time.Second
+
+func up(ctx context.Context, o local.Options, out io.Writer) error {
+	o.Output = out
+	started := time.Now()
+	stack, err := local.Start(ctx, o)
+	if err != nil {
+		return fmt.Errorf("start the stack: %w", err)
+	}
+	fmt.Fprintf(out, "\nFotograma is up (%d ms).\n\n%s\nCtrl-C stops it.\n\n", time.Since(started).Milliseconds(), addresses(stack))
+	select {
+	case <-ctx.Done():
+	case err = <-stack.Failed():
+	}
+	fmt.Fprintln(out, "\nStopping.")
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+	defer cancel()
+	if closeErr := stack.Close(stopping); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func addresses(s *local.Stack) string {
+	text := fmt.Sprintf(`  Web app   %[1]s
+  API       %[1]s/v1
+  Metrics   %[1]s/metrics
+`, s.WebURL())
+	if s.InboxURL() != "" {
+		text += fmt.Sprintf("  Mails     %s\n", s.InboxURL())
+	}
+	return text + fmt.Sprintf("  AWS       %s   (S3, SQS, DynamoDB, SES, Lambda; credentials test/test)\n", s.AWSURL())
+}
