@@ -1,0 +1,21 @@
+// Command authsweep is AuthSweepFunction: it publishes what is left in the
+// outbox of package auth.
+package main
+
+import (
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/fotograma/fotograma/internal/auth"
+	"github.com/fotograma/fotograma/internal/platform/boot"
+)
+
+func main() {
+	var cfg auth.SweepConfig
+	fn := boot.Start(&cfg)
+	outbox := auth.NewOutbox(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), time.Now)
+	lambda.Start(auth.Sweep(outbox))
+}

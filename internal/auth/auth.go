@@ -1,0 +1,64 @@
+// Package auth knows who people are: accounts, sessions, and the tokens that
+// prove them.
+//
+// A person who logs in begins a session and gets two tokens. The access token, a
+// JSON Web Token, goes with every request; API Gateway has it checked by the
+// [Authorizer], and lets it pass for a quarter of an hour. The refresh token is
+// opaque, and good for one thing once: two new tokens.
+//
+// # Refresh tokens
+//
+// A refresh spends the token that it was asked with. A spent token that comes
+// again was copied, by whom cannot be told, so the session ends: neither its
+// refresh token nor, once the authorizer's cache has forgotten them, its access
+// tokens are good for anything any more. When two requests with the same token
+// overlap, so that both found it unspent, exactly one of them wins; the other is
+// refused with session_revoked as well, but does not end the session. Since the
+// server cannot promise that two requests overlap, a client should refresh in one
+// place at a time.
+//
+// # What is not told
+//
+// A login is refused in the same words and after the same work whether the
+// address is unknown or the password wrong, and attempts are counted alike. No
+// address, name, password or token is ever logged.
+package auth
+
+import (
+	"time"
+
+	"github.com/fotograma/fotograma/internal/platform/locale"
+)
+
+// User is a person's account.
+type User struct {
+	ID        string
+	Email     string // as normaliseEmail gives it
+	Name      string // may be empty
+	Locale    locale.Locale
+	CreatedAt time.Time
+}
+
+// Registration is what a person says to get an account.
+type Registration struct {
+	Email    string
+	Password string
+	Name     string // may be empty
+	Locale   locale.Locale
+}
+
+// Tokens are what a login or a refresh gives.
+type Tokens struct {
+	Access  string
+	Refresh string
+
+	// Lifetime is how long the access token is valid.
+	Lifetime time.Duration
+}
+
+// session is one login of a person, on one device.
+type session struct {
+	id, userID string
+	createdAt  time.Time
+	expiresAt  time.Time
+}

@@ -1,0 +1,89 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fotograma/fotograma/internal/event"
+)
+
+// Config is what the environment says of the auth service.
+type Config struct {
+	Table                string `env:"AUTH_TABLE,required"`
+	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
+	SigningSecret        string `env:"SIGNING_SECRET,required"` // name or ARN
+	WebOrigin            string `env:"WEB_ORIGIN"`
+	Limits
+}
+
+// AuthorizerConfig is what the environment says of the authorizer.
+type AuthorizerConfig struct {
+	Table         string `env:"AUTH_TABLE,required"`
+	SigningSecret string `env:"SIGNING_SECRET,required"` // name or ARN
+}
+
+// SweepConfig is what the environment says of the outbox sweep.
+type SweepConfig struct {
+	Table                string `env:"AUTH_TABLE,required"`
+	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
+}
+
+// Limits are the limits of accounts and sessions.
+type Limits struct {
+	// AccessLifetime is how long an access token is valid, and SessionLifetime
+	// how long a session lasts after its last refresh.
+	AccessLifetime  time.Duration `env:"ACCESS_LIFETIME" envDefault:"15m"`
+	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"720h"`
+
+	// LoginAttempts is how many attempts to log in to one account may fail
+	// within LoginWindow, which begins with the first of them.
+	LoginAttempts int           `env:"LOGIN_ATTEMPTS" envDefault:"10"`
+	LoginWindow   time.Duration `env:"LOGIN_WINDOW" envDefault:"15m"`
+
+	// The cost of a password hash: see Passwords. Hashes of another cost are
+	// made anew at the next login.
+	PasswordMemory     uint32 `env:"PASSWORD_MEMORY" envDefault:"19456"` // KiB
+	PasswordIterations uint32 `env:"PASSWORD_ITERATIONS" envDefault:"2"`
+
+	// PasswordHashes is how many hashes may be made at one moment: each takes
+	// PasswordMemory.
+	PasswordHashes int `env:"PASSWORD_HASHES" envDefault:"4"`
+}
+
+// Validate tells what is wrong with the limits.
+func (l Limits) Validate() error {
+	var problems []error
+	for name, d := range map[string]time.Duration{
+		"ACCESS_LIFETIME": l.AccessLifetime, "SESSION_LIFETIME": l.SessionLifetime, "LOGIN_WINDOW": l.LoginWindow,
+	} {
+		if d < time.Second {
+			problems = append(problems, fmt.Errorf("%s is %s: at least a second is needed", name, d))
+		}
+	}
+	for name, n := range map[string]int{
+		"LOGIN_ATTEMPTS": l.LoginAttempts, "PASSWORD_HASHES": l.PasswordHashes,
+		"PASSWORD_MEMORY": int(l.PasswordMemory), "PASSWORD_ITERATIONS": int(l.PasswordIterations),
+	} {
+		if n < 1 {
+			problems = append(problems, fmt.Errorf("%s is %d: at least 1 is needed", name, n))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+const (
+	// minPassword is in characters, maxPassword in bytes: longer ones cost
+	// time and guard nothing.
+	minPassword = 10
+	maxPassword = 1000
+
+	maxName = 200 // characters
+)
+
+// routes tells where the events of auth go.
+func routes(notificationQueueURL string) map[string][]string {
+	return map[string][]string{
+		event.UserRegistered{}.EventType(): {notificationQueueURL},
+	}
+}
