@@ -1,0 +1,28 @@
+package locale_test
+
+import (
+	"testing"
+
+	"github.com/fotograma/fotograma/internal/platform/locale"
+)
+
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		preference string
+		want       locale.Locale
+	}{
+		{"", locale.English},
+		{"pt-BR", locale.Portuguese},
+		{"pt", locale.Portuguese},
+		{"pt-PT,en;q=0.5", locale.Portuguese},
+		{"en-GB,pt;q=0.9", locale.English},
+		{"de,pt;q=0.5", locale.Portuguese},
+		{"de", locale.English},
+		{"*", locale.English},
+		{"not a language;;;q=", locale.English},
+	} {
+		if got := locale.Match(c.preference); got != c.want {
+			t.Errorf("Accept-Language %q gives %s, want %s", c.preference, got, c.want)
+		}
+	}
+}
