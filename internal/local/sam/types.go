@@ -122,16 +122,20 @@ type Authorizer struct {
 // around them are gone.
 type CORS struct {
 	AllowOrigin      string
-	AllowHeaders     string
-	AllowMethods     string
-	MaxAge           string
+	AllowHeaders     string // empty: no such header
+	AllowMethods     string // empty: the methods of the resource's path and OPTIONS
+	MaxAge           string // empty: no such header
 	AllowCredentials bool
+
+	// Authorizer is what a preflight must pass, as SAM has it unless
+	// AddDefaultAuthorizerToCorsPreflight is false; empty: open to everybody.
+	Authorizer string
 }
 
 // GatewayResponse replaces one of API Gateway's own answers.
 type GatewayResponse struct {
 	StatusCode int               // 0: the response type's own
-	Headers    map[string]string // header name to value or mapping expression
+	Headers    map[string]string // header name to value in single quotes, or mapping expression
 	Templates  map[string]string // by content type; $context.… variables in it
 }
 
