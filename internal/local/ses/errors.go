@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 )
 
@@ -47,16 +46,15 @@ type errorResponse struct {
 	RequestID string   `xml:"RequestId"`
 }
 
-func writeError(ctx context.Context, w http.ResponseWriter, requestID string, err error) {
-	var api *apiError
-	if errors.As(err, &api) {
-		writeXML(ctx, w, http.StatusBadRequest, errorResponse{Type: "Sender", Code: api.code, Message: api.message, RequestID: requestID})
+func (s *Server) writeError(ctx context.Context, w http.ResponseWriter, requestID string, err error) {
+	if api, ok := errors.AsType[*apiError](err); ok {
+		s.writeXML(ctx, w, http.StatusBadRequest, errorResponse{Type: "Sender", Code: api.code, Message: api.message, RequestID: requestID})
 		return
 	}
 	if ctx.Err() == nil {
-		slog.ErrorContext(ctx, "SES operation failed", "error", err)
+		s.opts.Logger.ErrorContext(ctx, "SES operation failed", "error", err)
 	}
-	writeXML(ctx, w, http.StatusInternalServerError, errorResponse{
+	s.writeXML(ctx, w, http.StatusInternalServerError, errorResponse{
 		Type: "Receiver", Code: "InternalFailure", RequestID: requestID,
 		Message: "The request could not be processed; the log of the local stack says why.",
 	})

@@ -44,6 +44,7 @@ func (c *clock) advance(d time.Duration) {
 // SDK client for it.
 type endpoint struct {
 	*awsses.Client
+
 	server *Server
 	url    string
 	clock  *clock
@@ -169,7 +170,9 @@ func (e *endpoint) message(t testing.TB, id string) mailView {
 func (e *endpoint) messages(t testing.TB, query string) []mailView {
 	t.Helper()
 	res, body := e.get(t, InboxPath+"messages"+query)
-	var out struct{ Messages []mailView }
+	var out struct {
+		Messages []mailView `json:"messages"`
+	}
 	if err := json.Unmarshal([]byte(body), &out); err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", res.StatusCode, body)
 	}

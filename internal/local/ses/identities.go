@@ -90,7 +90,7 @@ func (s *Server) verifyEmailIdentity(ctx context.Context, form url.Values) (any,
 		return nil, errValidation("emailAddress")
 	}
 	_, err := s.verify(ctx, kindEmail, address)
-	return nil, err
+	return empty{}, err
 }
 
 type verifyDomainResult struct{ VerificationToken string }
@@ -113,7 +113,7 @@ func (s *Server) deleteIdentity(ctx context.Context, form url.Values) (any, erro
 	if err != nil {
 		return nil, fmt.Errorf("delete identity: %w", err)
 	}
-	return nil, nil
+	return empty{}, nil
 }
 
 type listIdentitiesResult struct {

@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ func (s *Server) Inbox() http.Handler {
 		"clock": clockTime, "day": dayAndTime, "join": func(all []string) string { return strings.Join(all, ", ") },
 		"preview": preview, "links": links, "size": humanSize, "root": func() string { return InboxPath },
 	}).ParseFS(inboxFiles, "inbox/*.html"))
-	in := &inbox{store: s.store, pages: pages, region: s.opts.Region}
+	in := &inbox{store: s.store, pages: pages, region: s.opts.Region, log: s.opts.Logger}
 	if s.relay != nil {
 		in.relayHost = s.relay.target.host
 	}
@@ -86,7 +87,7 @@ func guard(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("X-Dns-Prefetch-Control", "off")
+		h.Set("X-DNS-Prefetch-Control", "off")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
@@ -96,6 +97,7 @@ type inbox struct {
 	store     *store
 	pages     *template.Template
 	region    string
+	log       *slog.Logger
 	relayHost string // "" if no mail leaves this machine
 }
 
@@ -129,6 +131,7 @@ func (in *inbox) list(w http.ResponseWriter, r *http.Request) {
 // mailPage is what mail.html shows.
 type mailPage struct {
 	mailView
+
 	Source string
 	Images bool // remote images are asked for
 	Remote bool // there may be remote images
@@ -329,11 +332,11 @@ func (in *inbox) localStack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := []localStackMail{}
-	for i := len(mails) - 1; i >= 0; i-- {
-		if id := r.FormValue("id"); id != "" && id != mails[i].id {
+	for _, m := range slices.Backward(mails) {
+		if id := r.FormValue("id"); id != "" && id != m.id {
 			continue
 		}
-		one, err := in.localStackMail(r, mails[i])
+		one, err := in.localStackMail(r, m)
 		if err != nil {
 			in.failJSON(w, r, err)
 			return
@@ -371,7 +374,7 @@ func (in *inbox) localStackDelete(w http.ResponseWriter, r *http.Request) {
 func (in *inbox) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
 	var buf bytes.Buffer
 	if err := in.pages.ExecuteTemplate(&buf, name, data); err != nil {
-		slog.ErrorContext(r.Context(), "render inbox", "page", name, "error", err)
+		in.log.ErrorContext(r.Context(), "render inbox", "page", name, "error", err)
 		http.Error(w, "The inbox could not be shown; the log of the local stack says why.", http.StatusInternalServerError)
 		return
 	}
@@ -382,7 +385,7 @@ func (in *inbox) render(w http.ResponseWriter, r *http.Request, status int, name
 
 func (in *inbox) write(w http.ResponseWriter, r *http.Request, body []byte) {
 	if _, err := w.Write(body); err != nil {
-		slog.DebugContext(r.Context(), "write inbox answer", "error", err)
+		in.log.DebugContext(r.Context(), "write inbox answer", "error", err)
 	}
 }
 
@@ -391,7 +394,7 @@ func (in *inbox) fail(w http.ResponseWriter, r *http.Request, err error) {
 		in.render(w, r, http.StatusNotFound, "missing.html", nil)
 		return
 	}
-	slog.ErrorContext(r.Context(), "read inbox", "error", err)
+	in.log.ErrorContext(r.Context(), "read inbox", "error", err)
 	http.Error(w, "The inbox could not be read; the log of the local stack says why.", http.StatusInternalServerError)
 }
 
@@ -400,14 +403,14 @@ func (in *inbox) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 		in.json(w, r, http.StatusNotFound, map[string]string{"error": "there is no such mail"})
 		return
 	}
-	slog.ErrorContext(r.Context(), "read inbox", "error", err)
+	in.log.ErrorContext(r.Context(), "read inbox", "error", err)
 	in.json(w, r, http.StatusInternalServerError, map[string]string{"error": "the inbox could not be read"})
 }
 
 func (in *inbox) json(w http.ResponseWriter, r *http.Request, status int, v any) {
 	out, err := json.Marshal(v)
 	if err != nil {
-		slog.ErrorContext(r.Context(), "encode inbox answer", "error", err)
+		in.log.ErrorContext(r.Context(), "encode inbox answer", "error", err)
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
@@ -416,9 +419,14 @@ func (in *inbox) json(w http.ResponseWriter, r *http.Request, status int, v any)
 	in.write(w, r, append(out, '\n'))
 }
 
-func clockTime(t time.Time) string { return t.Local().Format("2 Jan 15:04:05") }
+// here is the time by the clock of whoever reads the inbox, which is on this machine.
+func here(t time.Time) time.Time {
+	return t.Local() //nolint:gosmopolitan // meant
+}
 
-func dayAndTime(t time.Time) string { return t.Local().Format("Monday, 2 January 2006, 15:04:05 MST") }
+func clockTime(t time.Time) string { return here(t).Format("2 Jan 15:04:05") }
+
+func dayAndTime(t time.Time) string { return here(t).Format("Monday, 2 January 2006, 15:04:05 MST") }
 
 // preview is the beginning of a mail's text in one line.
 func preview(text string) string {

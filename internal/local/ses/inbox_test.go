@@ -2,6 +2,7 @@ package ses
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -101,7 +102,7 @@ func hrefs(t *testing.T, page, prefix string) []string {
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
-			if z.Err() != io.EOF {
+			if !errors.Is(z.Err(), io.EOF) {
 				t.Fatal(z.Err())
 			}
 			return found
@@ -294,7 +295,9 @@ func TestLocalStackShape(t *testing.T) {
 	}
 	list := func(query string) []map[string]any {
 		_, body := e.get(t, LocalStackPath+query)
-		var out struct{ Messages []map[string]any }
+		var out struct {
+			Messages []map[string]any `json:"messages"`
+		}
 		if err := json.Unmarshal([]byte(body), &out); err != nil {
 			t.Fatalf("%s: %v", body, err)
 		}

@@ -46,8 +46,8 @@ func (h header) from() (*mail.Address, error) {
 
 // addresses gives the addresses of a header field; what cannot be read is no address.
 func (h header) addresses(field string) []string {
-	var found []string
 	all, _ := h.AddressList(field)
+	found := make([]string, 0, len(all))
 	for _, a := range all {
 		found = append(found, a.Address)
 	}

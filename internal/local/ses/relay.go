@@ -109,6 +109,7 @@ type relay struct {
 	target *smtpTarget
 	now    func() time.Time
 	retry  time.Duration
+	log    *slog.Logger
 
 	life    context.Context
 	end     context.CancelFunc
@@ -117,7 +118,7 @@ type relay struct {
 }
 
 func startRelay(st *store, target *smtpTarget, opts Options) *relay {
-	r := &relay{store: st, target: target, now: opts.Now, retry: opts.RelayRetry, arrived: make(chan struct{}, 1)}
+	r := &relay{store: st, target: target, now: opts.Now, retry: opts.RelayRetry, log: opts.Logger, arrived: make(chan struct{}, 1)}
 	r.life, r.end = context.WithCancel(context.Background())
 	r.ended.Go(r.run)
 	return r
@@ -127,6 +128,8 @@ func (r *relay) stop() {
 	r.end()
 	r.ended.Wait()
 }
+
+func (r *relay) closing() bool { return r.life.Err() != nil }
 
 // wake tells the relay that there is a new mail.
 func (r *relay) wake() {
@@ -139,8 +142,8 @@ func (r *relay) wake() {
 func (r *relay) run() {
 	for {
 		wait, err := r.next()
-		if err != nil && r.life.Err() == nil {
-			slog.Error("relay mail", "error", err)
+		if err != nil && !r.closing() {
+			r.log.Error("relay mail", "error", err)
 			wait = r.retry
 		}
 		timer := time.NewTimer(wait)
@@ -195,7 +198,7 @@ type outgoing struct {
 // record writes down the outcome of an attempt. One that was cut short by the
 // server's closing does not count.
 func (r *relay) record(m *outgoing, failure error) error {
-	if r.life.Err() != nil {
+	if r.closing() {
 		return nil
 	}
 	m.tries++
@@ -206,7 +209,7 @@ func (r *relay) record(m *outgoing, failure error) error {
 		if m.tries >= maxRelayAttempts || permanent(failure) {
 			status.State = relayFailed
 		}
-		slog.Warn("mail was not relayed", "mail", m.id, "attempt", m.tries, "state", status.State, "error", failure)
+		r.log.Warn("mail was not relayed", "mail", m.id, "attempt", m.tries, "state", status.State, "error", failure)
 	}
 	_, err := r.store.db.ExecContext(r.life, `UPDATE mails SET relay_state = ?, relay_error = ?, relay_tries = ?, relay_next = ? WHERE seq = ?`,
 		status.State, status.Error, m.tries, next, m.seq)
@@ -219,9 +222,9 @@ func (r *relay) record(m *outgoing, failure error) error {
 // permanent says whether a server refused the mail itself (RFC 5321, 4.2.1). A refused
 // login may be another mistake tomorrow, so it is tried again like a failed connection.
 func permanent(err error) bool {
-	var refusal *refusedError
-	var reply *textproto.Error
-	return errors.As(err, &refusal) && errors.As(err, &reply) && reply.Code >= 500
+	_, refused := errors.AsType[*refusedError](err)
+	reply, ok := errors.AsType[*textproto.Error](err)
+	return refused && ok && reply.Code >= 500
 }
 
 // refusedError is a refusal after the connection was made.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"slices"
@@ -170,7 +171,7 @@ func settled(s relayStatus) bool { return s.State != relayPending }
 
 func startRelaying(t *testing.T, smtpURL string) *endpoint {
 	t.Helper()
-	e := startAt(t, filepath.Join(t.TempDir(), "ses.db"), Options{SMTPURL: smtpURL, RelayRetry: time.Millisecond})
+	e := startAt(t, filepath.Join(t.TempDir(), "ses.db"), Options{SMTPURL: smtpURL, RelayRetry: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	e.verify(t, sender)
 	return e
 }
@@ -265,7 +266,7 @@ func TestRelayGoesOnAfterARestart(t *testing.T) {
 	server := startSMTP(t, "127.0.0.1:0", nil)
 	address := server.address()
 	_ = server.listener.Close()
-	opts := Options{SMTPURL: "smtp://" + address, RelayRetry: 300 * time.Millisecond}
+	opts := Options{SMTPURL: "smtp://" + address, RelayRetry: 300 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
 	var id string
 	t.Run("before", func(t *testing.T) {
 		e := startAt(t, path, opts)

@@ -54,6 +54,9 @@ type Options struct {
 	// RelayRetry is the time before the second attempt to relay a mail; it doubles
 	// with each attempt. The default is 5 seconds.
 	RelayRetry time.Duration
+	// Logger takes failed attempts to relay and what callers cannot be told. The
+	// default is slog.Default().
+	Logger *slog.Logger
 }
 
 // Server answers SES calls and shows the inbox. It is safe for concurrent use.
@@ -64,9 +67,11 @@ type Server struct {
 	relay   *relay // nil without Options.SMTPURL
 }
 
-// action answers one call: the request's form in, the result element's content out;
-// nil for none.
+// action answers one call: the request's form in, the result element's content out.
 type action func(ctx context.Context, form url.Values) (any, error)
+
+// empty is the result of the calls that answer nothing.
+type empty struct{}
 
 // Open opens the identities, mails and templates stored in the SQLite file at path,
 // which is created if it does not exist, and takes up relaying where it was left.
@@ -76,6 +81,9 @@ func Open(path string, opts Options) (*Server, error) {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
 	}
 	if opts.RelayRetry <= 0 {
 		opts.RelayRetry = 5 * time.Second
@@ -136,21 +144,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", requestID)
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
 	if err := r.ParseForm(); err != nil {
-		writeError(r.Context(), w, requestID, errMalformed(err))
+		s.writeError(r.Context(), w, requestID, errMalformed(err))
 		return
 	}
 	name := r.Form.Get("Action")
 	act, ok := s.actions[name]
 	if !ok {
-		writeError(r.Context(), w, requestID, errInvalidAction(name))
+		s.writeError(r.Context(), w, requestID, errInvalidAction(name))
 		return
 	}
 	result, err := act(r.Context(), r.Form)
 	if err != nil {
-		writeError(r.Context(), w, requestID, fmt.Errorf("%s: %w", name, err))
+		s.writeError(r.Context(), w, requestID, fmt.Errorf("%s: %w", name, err))
 		return
 	}
-	writeXML(r.Context(), w, http.StatusOK, response{action: name, result: result, requestID: requestID})
+	s.writeXML(r.Context(), w, http.StatusOK, response{action: name, result: result, requestID: requestID})
 }
 
 // response is <ActionResponse><ActionResult>…</ActionResult><ResponseMetadata>….
@@ -166,29 +174,25 @@ func (r response) MarshalXML(e *xml.Encoder, _ xml.StartElement) error {
 	metadata := struct {
 		RequestID string `xml:"RequestId"`
 	}{r.requestID}
-	content := r.result
-	if content == nil {
-		content = struct{}{}
-	}
 	return errors.Join(
 		e.EncodeToken(root),
-		e.EncodeElement(content, result),
+		e.EncodeElement(r.result, result),
 		e.EncodeElement(metadata, xml.StartElement{Name: xml.Name{Local: "ResponseMetadata"}}),
 		e.EncodeToken(root.End()),
 	)
 }
 
-func writeXML(ctx context.Context, w http.ResponseWriter, status int, v any) {
+func (s *Server) writeXML(ctx context.Context, w http.ResponseWriter, status int, v any) {
 	out, err := xml.Marshal(v)
 	if err != nil {
-		slog.ErrorContext(ctx, "encode SES answer", "error", err)
+		s.opts.Logger.ErrorContext(ctx, "encode SES answer", "error", err)
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(status)
 	if _, err := w.Write(out); err != nil {
-		slog.DebugContext(ctx, "write SES answer", "error", err)
+		s.opts.Logger.DebugContext(ctx, "write SES answer", "error", err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (s *Server) createTemplate(ctx context.Context, form url.Values) (any, erro
 	if err == nil && n == 0 {
 		return nil, &apiError{"AlreadyExists", fmt.Sprintf("Template %s already exists.", t.Name)}
 	}
-	return nil, err
+	return empty{}, err
 }
 
 func (s *Server) updateTemplate(ctx context.Context, form url.Values) (any, error) {
@@ -82,12 +82,12 @@ func (s *Server) updateTemplate(ctx context.Context, form url.Values) (any, erro
 	if err == nil && n == 0 {
 		return nil, errNoTemplate(t.Name)
 	}
-	return nil, err
+	return empty{}, err
 }
 
 func (s *Server) deleteTemplate(ctx context.Context, form url.Values) (any, error) {
 	_, err := s.execTemplate(ctx, `DELETE FROM templates WHERE name = ?`, form.Get("TemplateName"))
-	return nil, err
+	return empty{}, err
 }
 
 // execTemplate says how many templates changed.

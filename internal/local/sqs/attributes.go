@@ -3,6 +3,7 @@ package sqs
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,9 +79,7 @@ func (a attributes) settings() map[string]string {
 		all[name] = strconv.Itoa(a.number(name))
 	}
 	all[attrManagedSse] = strconv.FormatBool(a[attrKmsKey] == "")
-	for name, value := range a {
-		all[name] = value
-	}
+	maps.Copy(all, a)
 	if a[attrKmsKey] == "" {
 		delete(all, attrKmsReuse)
 	}
@@ -91,9 +90,7 @@ func (a attributes) settings() map[string]string {
 // policy takes the policy away.
 func (a attributes) with(changes attributes) attributes {
 	merged := make(attributes, len(a)+len(changes))
-	for name, value := range a {
-		merged[name] = value
-	}
+	maps.Copy(merged, a)
 	for name, value := range changes {
 		if value == "" {
 			delete(merged, name)

@@ -15,6 +15,7 @@ type batchEntry interface{ id() string }
 
 type batchRequest[E batchEntry] struct {
 	queueRequest
+
 	Entries []E
 }
 
@@ -59,11 +60,11 @@ func runBatch[E batchEntry, R any](entries []E, run func(E) (R, error)) (*batchR
 	out := &batchResponse[R]{Successful: []R{}, Failed: []batchFailure{}}
 	for _, e := range entries {
 		result, err := run(e)
-		var refusal *apiError
+		refusal, refused := errors.AsType[*apiError](err)
 		switch {
 		case err == nil:
 			out.Successful = append(out.Successful, result)
-		case errors.As(err, &refusal):
+		case refused:
 			out.Failed = append(out.Failed, batchFailure{
 				ID: e.id(), SenderFault: true,
 				Code: strings.TrimPrefix(refusal.code, oldCode), Message: refusal.message,

@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 )
 
@@ -24,6 +23,12 @@ type apiError struct {
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
+
+// refused says whether an error is one that the caller is told of.
+func refused(err error) bool {
+	_, ok := errors.AsType[*apiError](err)
+	return ok
+}
 
 const (
 	modelled = "com.amazonaws.sqs#"
@@ -124,18 +129,17 @@ type errorBody struct {
 	Message string `json:"message"`
 }
 
-func writeError(ctx context.Context, w http.ResponseWriter, target string, err error) {
-	var api *apiError
-	if errors.As(err, &api) {
+func (s *Server) writeError(ctx context.Context, w http.ResponseWriter, target string, err error) {
+	if api, ok := errors.AsType[*apiError](err); ok {
 		w.Header().Set("X-Amzn-Query-Error", api.code+";Sender")
-		writeJSON(ctx, w, http.StatusBadRequest, errorBody{Type: api.shape, Message: api.message})
+		s.writeJSON(ctx, w, http.StatusBadRequest, errorBody{Type: api.shape, Message: api.message})
 		return
 	}
 	if ctx.Err() == nil {
-		slog.ErrorContext(ctx, "SQS operation failed", "operation", target, "error", err)
+		s.opts.Logger.ErrorContext(ctx, "SQS operation failed", "operation", target, "error", err)
 	}
 	w.Header().Set("X-Amzn-Query-Error", "InternalFailure;Receiver")
-	writeJSON(ctx, w, http.StatusInternalServerError,
+	s.writeJSON(ctx, w, http.StatusInternalServerError,
 		errorBody{Type: common + "InternalFailure", Message: "The request could not be processed; the log of the local stack says why."})
 }
 
@@ -150,7 +154,7 @@ type queryError struct {
 
 // refuseQueryProtocol answers a client of before the JSON protocol in its own
 // tongue, so that its user reads the reason instead of a parse error.
-func refuseQueryProtocol(w http.ResponseWriter, requestID string) {
+func (s *Server) refuseQueryProtocol(ctx context.Context, w http.ResponseWriter, requestID string) {
 	out, err := xml.Marshal(queryError{
 		Type: "Sender", Code: "UnsupportedProtocol", RequestID: requestID,
 		Message: "This SQS endpoint speaks the JSON protocol only (POST with X-Amz-Target: AmazonSQS.<action>). " +
@@ -163,6 +167,6 @@ func refuseQueryProtocol(w http.ResponseWriter, requestID string) {
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(http.StatusBadRequest)
 	if _, err := w.Write(out); err != nil {
-		slog.Debug("write SQS answer", "error", err)
+		s.opts.Logger.DebugContext(ctx, "write SQS answer", "error", err)
 	}
 }

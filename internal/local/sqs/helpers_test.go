@@ -39,6 +39,7 @@ func (c *clock) advance(d time.Duration) {
 // endpoint is a server over HTTP with an unmodified SDK client for it.
 type endpoint struct {
 	*awssqs.Client
+
 	server *Server
 	url    string
 	clock  *clock

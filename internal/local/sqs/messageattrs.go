@@ -175,7 +175,7 @@ func (m messageAttributes) md5() string {
 	}
 	var buf []byte
 	field := func(b []byte) {
-		buf = binary.BigEndian.AppendUint32(buf, uint32(len(b))) //nolint:gosec // at most 1 MiB
+		buf = binary.BigEndian.AppendUint32(buf, uint32(len(b)))
 		buf = append(buf, b...)
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(m), cmp.Compare[string]) {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 )
 
@@ -93,11 +92,11 @@ func (s *Server) startMessageMoveTask(ctx context.Context, in startMoveRequest) 
 // checkMoveTask finds the source, and refuses what the real service refuses.
 func (s *Server) checkMoveTask(ctx context.Context, tx *txn, task *moveTask) error {
 	source, err := s.queueOfARN(ctx, tx, task.sourceARN)
+	if refused(err) {
+		return errResourceNotFound("The resource that you specified for the SourceArn parameter doesn't exist.")
+	}
 	if err != nil {
 		return err
-	}
-	if source == nil {
-		return errResourceNotFound("The resource that you specified for the SourceArn parameter doesn't exist.")
 	}
 	task.sourceID = source.id
 	sources, err := s.sourcesOf(ctx, tx, source.name)
@@ -128,14 +127,11 @@ func (s *Server) checkDestination(ctx context.Context, tx *txn, task *moveTask) 
 	if task.destination == task.sourceARN {
 		return errInvalidParameter("Source queue arn and destination queue arn cannot be the same.")
 	}
-	destination, err := s.queueOfARN(ctx, tx, task.destination)
-	if err != nil {
-		return err
-	}
-	if destination == nil {
+	_, err := s.queueOfARN(ctx, tx, task.destination)
+	if refused(err) {
 		return errResourceNotFound("The resource that you specified for the DestinationArn parameter doesn't exist.")
 	}
-	return nil
+	return err
 }
 
 func (s *Server) insertTask(ctx context.Context, tx *txn, t *moveTask) error {
@@ -164,7 +160,7 @@ func (s *Server) resumeMoveTasks() error {
 func (s *Server) startMoving(t *moveTask) {
 	s.workers.Go(func() {
 		if err := s.move(t); err != nil && s.life.Err() == nil {
-			slog.Error("message move task stopped until the next start", "source", t.sourceARN, "error", err)
+			s.opts.Logger.Error("message move task stopped until the next start", "source", t.sourceARN, "error", err)
 		}
 	})
 }
@@ -248,11 +244,11 @@ func (s *Server) moveOne(ctx context.Context, tx *txn, t *moveTask, m *message) 
 		return "CouldNotDetermineMessageSource", nil
 	}
 	to, err := s.queueOfARN(ctx, tx, arn)
+	if refused(err) {
+		return "AWS.SimpleQueueService.NonExistentQueue", nil
+	}
 	if err != nil {
 		return "", err
-	}
-	if to == nil {
-		return "AWS.SimpleQueueService.NonExistentQueue", nil
 	}
 	now := s.nowMillis()
 	tx.ring(to.id)
@@ -292,11 +288,11 @@ func (s *Server) listMessageMoveTasks(ctx context.Context, in listMoveRequest) (
 		return listMoveResponse{}, errOutOfRange("MaxResults", limit, "Must be between 1 and 10, if provided")
 	}
 	source, err := s.queueOfARN(ctx, s.store.reader(), in.SourceARN)
+	if refused(err) {
+		return listMoveResponse{}, errResourceNotFound("The resource that you specified for the SourceArn parameter doesn't exist.")
+	}
 	if err != nil {
 		return listMoveResponse{}, err
-	}
-	if source == nil {
-		return listMoveResponse{}, errResourceNotFound("The resource that you specified for the SourceArn parameter doesn't exist.")
 	}
 	rows, err := s.store.reader().query(ctx, `SELECT `+taskColumns+` FROM move_tasks WHERE source_id = ? ORDER BY seq DESC LIMIT ?`, source.id, limit)
 	tasks, err := collect(rows, err, scanTask)

@@ -125,24 +125,24 @@ func TestStartMoveTaskRefuses(t *testing.T) {
 // TestMoveTaskRateAndCancel moves two messages a second, in fake time.
 func TestMoveTaskRateAndCancel(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Server) {
-		call(t, t.Context(), s, "CreateQueue", `{"QueueName":"work","Attributes":{"RedrivePolicy":"{\"deadLetterTargetArn\":\"`+arn("jobs")+`\",\"maxReceiveCount\":1}"}}`, nil)
+		call(t.Context(), t, s, "CreateQueue", `{"QueueName":"work","Attributes":{"RedrivePolicy":"{\"deadLetterTargetArn\":\"`+arn("jobs")+`\",\"maxReceiveCount\":1}"}}`, nil)
 		for range 10 {
-			call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil)
+			call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil)
 		}
 		var started taskHandleResponse
-		call(t, t.Context(), s, "StartMessageMoveTask",
+		call(t.Context(), t, s, "StartMessageMoveTask",
 			`{"SourceArn":"`+arn("jobs")+`","DestinationArn":"`+arn("work")+`","MaxNumberOfMessagesPerSecond":2}`, &started)
 		time.Sleep(1900 * time.Millisecond)
 		synctest.Wait()
 		var cancelled cancelMoveResponse
-		call(t, t.Context(), s, "CancelMessageMoveTask", `{"TaskHandle":"`+started.TaskHandle+`"}`, &cancelled)
+		call(t.Context(), t, s, "CancelMessageMoveTask", `{"TaskHandle":"`+started.TaskHandle+`"}`, &cancelled)
 		if n := cancelled.ApproximateNumberOfMessagesMoved; n != 4 {
 			t.Errorf("moved %d in 1.9 seconds at 2 a second, want 4", n)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		var tasks listMoveResponse
-		call(t, t.Context(), s, "ListMessageMoveTasks", `{"SourceArn":"`+arn("jobs")+`"}`, &tasks)
+		call(t.Context(), t, s, "ListMessageMoveTasks", `{"SourceArn":"`+arn("jobs")+`"}`, &tasks)
 		if got := tasks.Results[0]; got.Status != taskCancelled || got.ApproximateNumberOfMessagesMoved != 4 || got.ApproximateNumberOfMessagesToMove != 10 {
 			t.Errorf("task %+v", got)
 		}

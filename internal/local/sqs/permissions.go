@@ -42,7 +42,9 @@ func sharedActions() []string {
 
 func (d *policyDocument) labelled(label string) int {
 	return slices.IndexFunc(d.Statement, func(raw json.RawMessage) bool {
-		var s struct{ Sid string }
+		var s struct {
+			Sid string `json:"Sid"`
+		}
 		return json.Unmarshal(raw, &s) == nil && s.Sid == label
 	})
 }
@@ -71,6 +73,7 @@ func (q *queue) savePolicy(tx *txn, doc *policyDocument) error {
 
 type addPermissionRequest struct {
 	queueRequest
+
 	Label         string
 	AWSAccountIDs []string `json:"AWSAccountIds"`
 	Actions       []string
@@ -129,6 +132,7 @@ func (in addPermissionRequest) statement(arn string) statement {
 
 type removePermissionRequest struct {
 	queueRequest
+
 	Label string
 }
 

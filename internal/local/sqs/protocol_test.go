@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -93,7 +92,7 @@ func TestReceiveWithoutHiding(t *testing.T) {
 	e.put(t, url, "x")
 	for receives := range 3 {
 		_, body := exchange(t, e.url, "AmazonSQS.ReceiveMessage", contentType,
-			`{"QueueUrl":"`+url+`","VisibilityTimeout":0,"MessageSystemAttributeNames":["ApproximateReceiveCount"]}`)
+			`{"QueueUrl":"`+url+`","VisibilityTimeout":0,"AttributeNames":["ApproximateReceiveCount"]}`)
 		var out receiveResponse
 		if err := json.Unmarshal([]byte(body), &out); err != nil || len(out.Messages) != 1 {
 			t.Fatalf("receive %d: %s, %v", receives, body, err)
@@ -142,8 +141,7 @@ func FuzzParseAttributes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, value string) {
 		parsed, err := parseAttributes(map[string]string{name: value})
 		if err != nil {
-			var refusal *apiError
-			if !errors.As(err, &refusal) {
+			if !refused(err) {
 				t.Fatalf("%v is no refusal", err)
 			}
 			return

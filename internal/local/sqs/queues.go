@@ -143,7 +143,7 @@ func (s *Server) createQueue(ctx context.Context, in createQueueRequest) (queueU
 		if err == nil {
 			return existing.sameAttributes(attrs)
 		}
-		if refusal := (*apiError)(nil); !errors.As(err, &refusal) {
+		if !refused(err) {
 			return err
 		}
 		if err := s.checkRedriveTarget(ctx, tx, in.QueueName, attrs); err != nil {
@@ -208,11 +208,11 @@ func (s *Server) checkRedriveTarget(ctx context.Context, tx *txn, source string,
 		return nil
 	}
 	target, err := s.queueOfARN(ctx, tx, policy.TargetARN)
+	if refused(err) {
+		return errPolicyValue(attrRedrivePolicy, attrs[attrRedrivePolicy], "Dead letter target does not exist.")
+	}
 	if err != nil {
 		return err
-	}
-	if target == nil {
-		return errPolicyValue(attrRedrivePolicy, attrs[attrRedrivePolicy], "Dead letter target does not exist.")
 	}
 	if !parseRedriveAllowPolicy(target.attributes[attrRedriveAllowPolicy]).allows(s.queueARN(source)) {
 		return errPolicyValue(attrRedrivePolicy, attrs[attrRedrivePolicy],
@@ -221,17 +221,13 @@ func (s *Server) checkRedriveTarget(ctx context.Context, tx *txn, source string,
 	return nil
 }
 
-// queueOfARN gives nil if there is no such queue.
+// queueOfARN gives the queue with this ARN, or the QueueDoesNotExist error.
 func (s *Server) queueOfARN(ctx context.Context, from querier, arn string) (*queue, error) {
 	name, ok := s.nameOfARN(arn)
 	if !ok {
-		return nil, nil
+		return nil, errQueueDoesNotExist()
 	}
-	q, err := findQueue(ctx, from, name)
-	if refusal := (*apiError)(nil); errors.As(err, &refusal) {
-		return nil, nil
-	}
-	return q, err
+	return findQueue(ctx, from, name)
 }
 
 type queueRequest struct {
@@ -310,6 +306,7 @@ func (s *Server) urls(ctx context.Context, names []string) []string {
 
 type listQueuesRequest struct {
 	page
+
 	QueueNamePrefix string
 }
 
@@ -391,6 +388,7 @@ func (s *Server) sourcesOf(ctx context.Context, from querier, name string) ([]st
 
 type getAttributesRequest struct {
 	queueRequest
+
 	AttributeNames []string
 }
 
@@ -453,6 +451,7 @@ func (s *Server) allAttributes(ctx context.Context, q *queue, wanted []string) (
 
 type setAttributesRequest struct {
 	queueRequest
+
 	Attributes map[string]string
 }
 

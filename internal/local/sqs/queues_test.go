@@ -34,8 +34,7 @@ func TestCreateQueueIsIdempotent(t *testing.T) {
 		_, err := e.CreateQueue(t.Context(), &awssqs.CreateQueueInput{
 			QueueName: aws.String("jobs"), Attributes: map[string]string{"VisibilityTimeout": "61"},
 		})
-		var exists *types.QueueNameExists
-		if !errors.As(err, &exists) {
+		if _, ok := errors.AsType[*types.QueueNameExists](err); !ok {
 			t.Fatalf("error %v, want QueueNameExists", err)
 		}
 		wantCode(t, err, "QueueAlreadyExists")
@@ -175,8 +174,7 @@ func TestQueueAddresses(t *testing.T) {
 			t.Fatalf("%v, %v", out, err)
 		}
 		_, err = e.GetQueueUrl(t.Context(), &awssqs.GetQueueUrlInput{QueueName: aws.String("other")})
-		var missing *types.QueueDoesNotExist
-		if !errors.As(err, &missing) {
+		if _, ok := errors.AsType[*types.QueueDoesNotExist](err); !ok {
 			t.Fatalf("error %v, want QueueDoesNotExist", err)
 		}
 	})

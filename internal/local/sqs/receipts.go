@@ -46,6 +46,7 @@ func parseReceipt(q *queue, handle string) (receipt, error) {
 
 type deleteRequest struct {
 	queueRequest
+
 	ReceiptHandle string
 }
 
@@ -95,6 +96,7 @@ func (s *Server) deleteMessageBatch(ctx context.Context, in batchRequest[deleteE
 
 type visibilityRequest struct {
 	queueRequest
+
 	ReceiptHandle     string
 	VisibilityTimeout *int // seconds
 }

@@ -20,6 +20,7 @@ const (
 
 type receiveRequest struct {
 	queueRequest
+
 	MaxNumberOfMessages         *int
 	VisibilityTimeout           *int // seconds
 	WaitTimeSeconds             *int
@@ -298,6 +299,7 @@ func visibleMessages(ctx context.Context, tx *txn, q *queue, now int64, after cu
 // withColumn scans one column after those that are asked for.
 type withColumn struct {
 	row
+
 	last any
 }
 
@@ -317,6 +319,9 @@ func (s *Server) redriveOf(ctx context.Context, tx *txn, q *queue) (redrive, err
 		return redrive{}, nil
 	}
 	target, err := s.queueOfARN(ctx, tx, policy.TargetARN)
+	if refused(err) {
+		return redrive{}, nil
+	}
 	return redrive{target: target, max: int64(policy.MaxReceiveCount)}, err
 }
 

@@ -172,15 +172,17 @@ func (s *Server) insert(tx *txn, q *queue, m *newMessage) error {
 }
 
 type sendEntry struct {
-	ID string `json:"Id"`
 	sendRequest
+
+	ID string `json:"Id"`
 }
 
 func (e sendEntry) id() string { return e.ID }
 
 type sendBatchResult struct {
-	ID string `json:"Id"`
 	*sendResponse
+
+	ID string `json:"Id"`
 }
 
 func (s *Server) sendMessageBatch(ctx context.Context, in batchRequest[sendEntry]) (*batchResponse[sendBatchResult], error) {
@@ -214,5 +216,5 @@ func (s *Server) sendEntry(tx *txn, q *queue, e sendEntry) (sendBatchResult, err
 	if err != nil {
 		return sendBatchResult{}, err
 	}
-	return sendBatchResult{e.ID, &m.answer}, s.insert(tx, q, m)
+	return sendBatchResult{&m.answer, e.ID}, s.insert(tx, q, m)
 }

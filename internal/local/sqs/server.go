@@ -61,6 +61,8 @@ type Options struct {
 	// Now is the clock for every time that is stored or compared: sending, delay,
 	// visibility, retention. The default is time.Now.
 	Now func() time.Time
+	// Logger takes what callers cannot be told. The default is slog.Default().
+	Logger *slog.Logger
 }
 
 // Server answers SQS calls. It is safe for concurrent use.
@@ -90,6 +92,9 @@ func Open(path string, opts Options) (*Server, error) {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
 	}
 	opts.BaseURL = strings.TrimRight(opts.BaseURL, "/")
 
@@ -164,15 +169,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", requestID)
 	target, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	if !ok {
-		refuseQueryProtocol(w, requestID)
+		s.refuseQueryProtocol(r.Context(), w, requestID)
 		return
 	}
 	out, err := s.call(withBaseURL(r.Context(), s.baseURL(r)), target, w, r)
 	if err != nil {
-		writeError(r.Context(), w, target, err)
+		s.writeError(r.Context(), w, target, err)
 		return
 	}
-	writeJSON(r.Context(), w, http.StatusOK, out)
+	s.writeJSON(r.Context(), w, http.StatusOK, out)
 }
 
 func (s *Server) call(ctx context.Context, name string, w http.ResponseWriter, r *http.Request) (any, error) {
@@ -182,7 +187,7 @@ func (s *Server) call(ctx context.Context, name string, w http.ResponseWriter, r
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
 	if err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, errRequestTooLarge(tooLarge.Limit)
 		}
 		return nil, fmt.Errorf("read request: %w", err)
@@ -195,19 +200,19 @@ func (s *Server) call(ctx context.Context, name string, w http.ResponseWriter, r
 	return act(ctx, body)
 }
 
-func writeJSON(ctx context.Context, w http.ResponseWriter, status int, v any) {
+func (s *Server) writeJSON(ctx context.Context, w http.ResponseWriter, status int, v any) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		slog.ErrorContext(ctx, "encode SQS answer", "error", err)
+		s.opts.Logger.ErrorContext(ctx, "encode SQS answer", "error", err)
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	if _, err := w.Write(buf.Bytes()); err != nil {
-		slog.DebugContext(ctx, "write SQS answer", "error", err)
+		s.opts.Logger.DebugContext(ctx, "write SQS answer", "error", err)
 	}
 }
 
@@ -280,7 +285,7 @@ func (s *Server) sweep() {
 		case <-ticker.C:
 		}
 		if err := s.deleteExpired(s.life); err != nil && s.life.Err() == nil {
-			slog.Error("delete expired SQS messages", "error", err)
+			s.opts.Logger.Error("delete expired SQS messages", "error", err)
 		}
 	}
 }

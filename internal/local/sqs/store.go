@@ -241,7 +241,7 @@ func (st *store) transact(group []*operation) error {
 			continue
 		}
 		op.err = op.run(&op.tx)
-		if refusal := (*apiError)(nil); op.err != nil && !errors.As(op.err, &refusal) {
+		if op.err != nil && !refused(op.err) {
 			return errors.Join(op.err, tx.exec("ROLLBACK"))
 		}
 	}
@@ -275,7 +275,7 @@ func (tx *txn) exec(query string, args ...any) error {
 
 // execCount says how many rows changed.
 func (tx *txn) execCount(query string, args ...any) (int64, error) {
-	stmt, err := tx.stmt(query)
+	stmt, err := tx.stmt(query) //nolint:sqlclosecheck // kept for the next time, closed with the store
 	if err != nil {
 		return 0, err
 	}
@@ -287,7 +287,7 @@ func (tx *txn) execCount(query string, args ...any) (int64, error) {
 }
 
 func (tx *txn) queryRow(ctx context.Context, query string, args ...any) row {
-	stmt, err := tx.stmt(query)
+	stmt, err := tx.stmt(query) //nolint:sqlclosecheck // kept for the next time, closed with the store
 	if err != nil {
 		return failedRow{err}
 	}
@@ -295,7 +295,7 @@ func (tx *txn) queryRow(ctx context.Context, query string, args ...any) row {
 }
 
 func (tx *txn) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := tx.stmt(query)
+	stmt, err := tx.stmt(query) //nolint:sqlclosecheck // kept for the next time, closed with the store
 	if err != nil {
 		return nil, err
 	}

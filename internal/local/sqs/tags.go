@@ -29,6 +29,7 @@ func checkTags(tags map[string]string) error {
 
 type tagQueueRequest struct {
 	queueRequest
+
 	Tags map[string]string
 }
 
@@ -47,6 +48,7 @@ func (s *Server) tagQueue(ctx context.Context, in tagQueueRequest) (empty, error
 
 type untagQueueRequest struct {
 	queueRequest
+
 	TagKeys []string
 }
 

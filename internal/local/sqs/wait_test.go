@@ -24,7 +24,7 @@ func inBubble(t *testing.T, test func(t *testing.T, s *Server)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		call(t, t.Context(), s, "CreateQueue", `{"QueueName":"jobs"}`, nil)
+		call(t.Context(), t, s, "CreateQueue", `{"QueueName":"jobs"}`, nil)
 		test(t, s)
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -34,7 +34,7 @@ func inBubble(t *testing.T, test func(t *testing.T, s *Server)) {
 
 const jobs = `"QueueUrl":"http://sqs.test/000000000000/jobs"`
 
-func call(t *testing.T, ctx context.Context, s *Server, action, body string, out any) {
+func call(ctx context.Context, t *testing.T, s *Server, action, body string, out any) {
 	t.Helper()
 	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://sqs.test/", bytes.NewBufferString(body))
 	req.Header.Set("X-Amz-Target", targetPrefix+action)
@@ -65,39 +65,41 @@ func TestLongPolling(t *testing.T) {
 			want: 0, after: 20 * time.Second,
 		},
 		"gives at once what is there": {
-			before: func(t *testing.T, s *Server) { call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil) },
-			want:   1, after: 0,
+			before: func(t *testing.T, s *Server) {
+				call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil)
+			},
+			want: 1, after: 0,
 		},
 		"wakes when a message is sent": {
 			while: func(t *testing.T, s *Server) {
 				time.Sleep(7 * time.Second)
-				call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil)
+				call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil)
 			},
 			want: 1, after: 7 * time.Second,
 		},
 		"wakes when a delayed message becomes visible": {
 			while: func(t *testing.T, s *Server) {
 				time.Sleep(2 * time.Second)
-				call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"x","DelaySeconds":9}`, nil)
+				call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"x","DelaySeconds":9}`, nil)
 			},
 			want: 1, after: 11 * time.Second,
 		},
 		"wakes when a visibility timeout ends": {
 			before: func(t *testing.T, s *Server) {
-				call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil)
-				call(t, t.Context(), s, "ReceiveMessage", `{`+jobs+`,"VisibilityTimeout":5}`, nil)
+				call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil)
+				call(t.Context(), t, s, "ReceiveMessage", `{`+jobs+`,"VisibilityTimeout":5}`, nil)
 			},
 			want: 1, after: 5 * time.Second,
 		},
 		"does not wake for a message that stays hidden": {
 			before: func(t *testing.T, s *Server) {
-				call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"x","DelaySeconds":60}`, nil)
+				call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"x","DelaySeconds":60}`, nil)
 			},
 			want: 0, after: 20 * time.Second,
 		},
 		"has what becomes visible in its last instant": {
 			before: func(t *testing.T, s *Server) {
-				call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"x","DelaySeconds":20}`, nil)
+				call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"x","DelaySeconds":20}`, nil)
 			},
 			want: 1, after: 20 * time.Second,
 		},
@@ -113,7 +115,7 @@ func TestLongPolling(t *testing.T) {
 				}
 				began := time.Now()
 				var out receiveResponse
-				call(t, t.Context(), s, "ReceiveMessage", poll, &out)
+				call(t.Context(), t, s, "ReceiveMessage", poll, &out)
 				if took := time.Since(began); len(out.Messages) != tc.want || took != tc.after {
 					t.Errorf("%d messages after %s, want %d after %s", len(out.Messages), took, tc.want, tc.after)
 				}
@@ -125,18 +127,18 @@ func TestLongPolling(t *testing.T) {
 
 func TestLongPollWakesWhenAMessageIsGivenBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Server) {
-		call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil)
+		call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"x"}`, nil)
 		var first receiveResponse
-		call(t, t.Context(), s, "ReceiveMessage", `{`+jobs+`,"VisibilityTimeout":600}`, &first)
+		call(t.Context(), t, s, "ReceiveMessage", `{`+jobs+`,"VisibilityTimeout":600}`, &first)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			time.Sleep(4 * time.Second)
-			call(t, t.Context(), s, "ChangeMessageVisibility",
+			call(t.Context(), t, s, "ChangeMessageVisibility",
 				`{`+jobs+`,"VisibilityTimeout":0,"ReceiptHandle":"`+first.Messages[0].ReceiptHandle+`"}`, nil)
 		})
 		began := time.Now()
 		var second receiveResponse
-		call(t, t.Context(), s, "ReceiveMessage", `{`+jobs+`,"WaitTimeSeconds":20}`, &second)
+		call(t.Context(), t, s, "ReceiveMessage", `{`+jobs+`,"WaitTimeSeconds":20}`, &second)
 		if took := time.Since(began); len(second.Messages) != 1 || took != 4*time.Second {
 			t.Errorf("%d messages after %s, want 1 after 4s", len(second.Messages), took)
 		}
@@ -146,16 +148,16 @@ func TestLongPollWakesWhenAMessageIsGivenBack(t *testing.T) {
 
 func TestLongPollOnADeadLetterQueueWakesAtTheMove(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Server) {
-		call(t, t.Context(), s, "CreateQueue", `{"QueueName":"work","Attributes":{"VisibilityTimeout":"3","RedrivePolicy":"{\"deadLetterTargetArn\":\"`+arn("jobs")+`\",\"maxReceiveCount\":1}"}}`, nil)
+		call(t.Context(), t, s, "CreateQueue", `{"QueueName":"work","Attributes":{"VisibilityTimeout":"3","RedrivePolicy":"{\"deadLetterTargetArn\":\"`+arn("jobs")+`\",\"maxReceiveCount\":1}"}}`, nil)
 		const work = `"QueueUrl":"http://sqs.test/000000000000/work"`
-		call(t, t.Context(), s, "SendMessage", `{`+work+`,"MessageBody":"x"}`, nil)
-		call(t, t.Context(), s, "ReceiveMessage", `{`+work+`}`, nil)
+		call(t.Context(), t, s, "SendMessage", `{`+work+`,"MessageBody":"x"}`, nil)
+		call(t.Context(), t, s, "ReceiveMessage", `{`+work+`}`, nil)
 		var wg sync.WaitGroup
 		// As a Lambda poller does, someone waits on the source all the time.
-		wg.Go(func() { call(t, t.Context(), s, "ReceiveMessage", `{`+work+`,"WaitTimeSeconds":20}`, nil) })
+		wg.Go(func() { call(t.Context(), t, s, "ReceiveMessage", `{`+work+`,"WaitTimeSeconds":20}`, nil) })
 		began := time.Now()
 		var out receiveResponse
-		call(t, t.Context(), s, "ReceiveMessage", `{`+jobs+`,"WaitTimeSeconds":20}`, &out)
+		call(t.Context(), t, s, "ReceiveMessage", `{`+jobs+`,"WaitTimeSeconds":20}`, &out)
 		if took := time.Since(began); len(out.Messages) != 1 || took != 3*time.Second {
 			t.Errorf("%d messages after %s, want 1 after 3s", len(out.Messages), took)
 		}
@@ -170,13 +172,13 @@ func TestLongPollsEndWithTheServerAndTheCaller(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		wg.Go(func() {
-			call(t, ctx, s, "ReceiveMessage", `{`+jobs+`,"WaitTimeSeconds":20}`, nil)
+			call(ctx, t, s, "ReceiveMessage", `{`+jobs+`,"WaitTimeSeconds":20}`, nil)
 			if took := time.Since(began); took != 2*time.Second {
 				t.Errorf("the caller left after 2s, the poll ended after %s", took)
 			}
 		})
 		wg.Go(func() {
-			call(t, t.Context(), s, "ReceiveMessage", `{`+jobs+`,"WaitTimeSeconds":20}`, nil)
+			call(t.Context(), t, s, "ReceiveMessage", `{`+jobs+`,"WaitTimeSeconds":20}`, nil)
 			if took := time.Since(began); took != 5*time.Second {
 				t.Errorf("the server closed after 5s, the poll ended after %s", took)
 			}
@@ -191,10 +193,10 @@ func TestLongPollsEndWithTheServerAndTheCaller(t *testing.T) {
 
 func TestSweepGivesExpiredMessagesBackToTheDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Server) {
-		call(t, t.Context(), s, "SetQueueAttributes", `{`+jobs+`,"Attributes":{"MessageRetentionPeriod":"60"}}`, nil)
-		call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"old"}`, nil)
+		call(t.Context(), t, s, "SetQueueAttributes", `{`+jobs+`,"Attributes":{"MessageRetentionPeriod":"60"}}`, nil)
+		call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"old"}`, nil)
 		time.Sleep(30 * time.Second)
-		call(t, t.Context(), s, "SendMessage", `{`+jobs+`,"MessageBody":"new"}`, nil)
+		call(t.Context(), t, s, "SendMessage", `{`+jobs+`,"MessageBody":"new"}`, nil)
 		time.Sleep(31 * time.Second)
 		synctest.Wait()
 		var left int
