@@ -9,7 +9,7 @@
 //
 // # How a frame travels
 //
-//	Source ── cache ── loopback HTTP ──▶ ffmpeg ──▶ multipart images ──▶ ZIP
+//	Source ── cache ── loopback HTTP ──▶ ffmpeg ──▶ images ──▶ ZIP
 //	                                        └──────▶ trace of timestamps ─┘
 //
 // FFmpeg decodes, converts and encodes in a process of its own. It reads the

@@ -99,11 +99,13 @@ func (r *run) arguments() []string {
 		"-map", fmt.Sprintf("0:%d", r.media.StreamIndex),
 		"-map_metadata", "-1",
 		"-vf", r.selection.filters+","+r.picture.filters(),
-		"-fps_mode", "passthrough"),
+		"-fps_mode", "passthrough",
+		// Fine enough to keep every image's own timestamp apart from the next.
+		"-enc_time_base", fmt.Sprintf("%d:%d", r.media.base.num, r.media.base.den)),
 		r.picture.encoder...),
 		"-threads:v", threads,
 		"-flags:v", "+bitexact",
-		"-f", partMuxer, "-boundary_tag", partBoundary,
+		"-f", "image2pipe",
 		"pipe:1")
 }
 
@@ -128,9 +130,9 @@ func (r *run) extract(ctx context.Context) (Result, error) {
 	if err != nil {
 		cancel(err)
 	}
-	_ = stdout.Close()
 	exit := p.cmd.Wait()
 	tracing.Wait()
+	_ = stdout.Close()
 	_ = trace.Close()
 	r.log = p.log.text()
 	if err := r.verdict(ctx, p, exit); err != nil {
@@ -203,7 +205,7 @@ func (r *run) progress(done float64) {
 // the last if it is not known yet what that is for. It returns errComplete if
 // there is no need to go on.
 func (r *run) receive(stdout *os.File) ([]byte, error) {
-	images := newPartReader(stdout, maxImage(r.picture.width, r.picture.height))
+	images := newImageReader(stdout, r.x.Format, maxImage(r.picture.width, r.picture.height))
 	for {
 		image, err := images.next()
 		if errors.Is(err, io.EOF) {

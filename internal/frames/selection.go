@@ -32,7 +32,8 @@ const (
 // setpts computes with float64. The numbers that it divides are integers; as
 // long as they stay below 2^53 the rounded-up quotient is exact. When they
 // could exceed that, and when about every picture is wanted anyway, all
-// pictures become images and the timeline alone chooses.
+// pictures become images, numbered in their order, and the timeline alone
+// chooses.
 type selection struct {
 	every   bool
 	filters string
@@ -43,7 +44,7 @@ const exactFloat = 1 << 53
 
 // newSelection plans for a video of a length of at most span seconds.
 func newSelection(g grid, m Media, span float64) selection {
-	all := selection{every: true, filters: printTimestamp(traceDecoded)}
+	all := selection{every: true, filters: printTimestamp(traceDecoded) + ",setpts=N"}
 	if m.averageRate != nil && g.x.rate().Cmp(m.averageRate) >= 0 {
 		return all
 	}

@@ -1,0 +1,94 @@
+#!/bin/sh
+# Makes the videos that the tests of this package need, in the directory given
+# as the argument, from FFmpeg's own sources. Needs an FFmpeg with libx264,
+# libx265, libvpx, libaom and libwebp.
+set -eu
+cd "$1"
+
+ff() { ffmpeg -hide_banner -nostdin -loglevel error -y "$@"; }
+
+# A moving picture in which no two frames are alike: size, rate, seconds.
+moving() { echo "testsrc2=size=$1:rate=$2:duration=$3"; }
+x264="-c:v libx264 -preset veryfast -pix_fmt yuv420p"
+
+# Frame rates, with B-frames and few keyframes.
+for rate in 24 25 60 24000/1001 30000/1001; do
+  ff -f lavfi -i "$(moving 192x108 $rate 4)" $x264 -bf 3 -g 250 "cfr-$(echo $rate | tr / -).mp4"
+done
+# Variable rate: pauses, bursts, and timestamps on no grid; then also going back.
+ff -f lavfi -i "$(moving 192x108 30 4)" -vf "settb=1/90000,setpts='PTS+(mod(N*N,7)*0.0041+floor(N/20)*0.5)/TB'" \
+  -fps_mode passthrough -enc_time_base 1/90000 $x264 -bf 2 -video_track_timescale 90000 vfr.mp4
+ff -i vfr.mp4 -c copy vfr.mkv
+ff -f lavfi -i "$(moving 192x108 30 4)" -vf "settb=1/1000,setpts='PTS+mod(N*N,7)*0.031/TB'" \
+  -fps_mode passthrough -enc_time_base 1/1000 $x264 -bf 0 backwards.mkv
+
+# A last frame that is displayed for three seconds.
+ff -f lavfi -i "$(moving 192x108 10 2)" -f lavfi -i "color=red:size=192x108:rate=1/3:duration=3" \
+  -filter_complex "[0]settb=1/1000[a];[1]settb=1/1000[b];[a][b]concat=n=2,settb=1/1000" -fps_mode passthrough \
+  -enc_time_base 1/1000 $x264 -bf 0 -video_track_timescale 1000 -bsf:v "setts=duration=if(eq(PTS\,2000)\,3000\,100)" held.mp4
+
+# Groups of pictures that lean on the one before, interlacing, one frame.
+ff -f lavfi -i "$(moving 192x108 25 4)" $x264 -x264-params open-gop=1:keyint=12:bframes=3 open-gop.mp4
+ff -f lavfi -i "$(moving 192x108 25 2)" $x264 -flags +ildct+ilme interlaced.mp4
+ff -f lavfi -i "$(moving 192x108 25 1)" -frames:v 1 $x264 one.mp4
+ff -f lavfi -i "$(moving 192x108 1000 1)" $x264 fast.mp4
+
+# Containers, with and without sound.
+sound="-f lavfi -i sine=frequency=440:duration=4"
+for file in sound.mp4 sound.mkv sound.ts sound.flv sound.mov; do
+  ff -f lavfi -i "$(moving 192x108 25 4)" $sound $x264 -bf 3 -c:a aac $file
+done
+ff -i sound.mp4 -c copy -movflags +faststart faststart.mp4
+ff -i sound.mp4 -c copy -movflags frag_keyframe+empty_moov fragmented.mp4
+ff -i sound.mp4 -map 0:v -c copy -output_ts_offset 100.5 offset.mkv
+ff -i sound.mp4 -map 0:v -c copy -output_ts_offset 40000 offset.ts
+# The picture begins later than the sound.
+ff -itsoffset 0.48 -i cfr-25.mp4 $sound -map 0:v -map 1:a -c:v copy -c:a aac late.mp4
+# An edit list that begins and ends between keyframes.
+ff -ss 0.7 -i cfr-25.mp4 -t 2.1 -c copy edited.mp4
+
+# Codecs.
+ff -f lavfi -i "$(moving 192x108 25 3)" $sound -shortest -c:v libvpx -b:v 300k -auto-alt-ref 1 -lag-in-frames 16 -c:a libopus vp8.webm
+ff -f lavfi -i "$(moving 192x108 25 3)" $sound -shortest -c:v libvpx-vp9 -b:v 300k -cpu-used 8 -c:a libopus vp9.webm
+ff -f lavfi -i "$(moving 192x108 25 3)" -c:v libx265 -preset ultrafast -x265-params log-level=error:bframes=4:open-gop=1:keyint=20 -tag:v hvc1 hevc.mp4
+ff -f lavfi -i "$(moving 192x108 25 2)" -c:v libaom-av1 -cpu-used 8 -b:v 200k av1.mp4
+ff -f lavfi -i "$(moving 192x108 25 3)" -c:v mpeg4 -bf 2 -q:v 4 mpeg4.avi
+ff -f lavfi -i "$(moving 192x108 25 3)" -c:v mpeg2video -bf 2 -q:v 4 mpeg2.mpg
+ff -f lavfi -i "$(moving 192x108 25 2)" -c:v prores_ks -profile:v 0 prores.mov
+ff -f lavfi -i "$(moving 192x108 25 2)" -c:v wmv2 -q:v 4 wmv.asf
+
+# Colour: a bar of saturated colours, told in each of the ways there are.
+bars="smptehdbars=size=192x108:rate=10:duration=0.5"
+ff -f lavfi -i $bars $x264 -qp 0 untagged.mp4
+ff -f lavfi -i $bars -vf scale=out_color_matrix=bt709 $x264 -qp 1 -colorspace bt709 -color_primaries bt709 -color_trc bt709 bt709.mp4
+ff -f lavfi -i $bars -vf scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p -c:v libx264 -qp 1 full.mp4
+ff -f lavfi -i $bars -c:v libx264 -pix_fmt yuv444p -qp 0 yuv444.mp4
+ff -f lavfi -i $bars -c:v libx264rgb -qp 0 rgb.mp4
+ff -f lavfi -i $bars -vf scale=out_color_matrix=bt2020 -pix_fmt yuv420p10le -c:v libx265 -preset ultrafast \
+  -x265-params log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc hdr.mp4
+
+# Phones turn the picture, not the pixels.
+for degrees in 90 180 270; do
+  ff -i cfr-25.mp4 -c copy -metadata:s:v rotate=$degrees "rotated-$degrees.mp4"
+done
+
+# Two sizes in one stream; two videos in one file; a cover picture.
+ff -f lavfi -i "$(moving 320x180 25 1)" $x264 -output_ts_offset 2 larger.ts
+ff -f lavfi -i "$(moving 192x108 25 2)" $x264 -muxdelay 0 smaller.ts
+cat smaller.ts larger.ts >resized.ts
+ff -f lavfi -i "$(moving 96x54 25 2)" -f lavfi -i "$(moving 192x108 25 2)" -map 0 -map 1 $x264 two.mkv
+ff -i two.mkv -map 0 -c copy two.ts
+ff -f lavfi -i color=blue:size=600x600 -frames:v 1 cover.jpg
+ff -i sound.mp4 -i cover.jpg -map 0 -map 1 -c copy -disposition:v:1 attached_pic covered.mp4
+ff $sound -i cover.jpg -map 0 -map 1 -c:v copy -disposition:v attached_pic song.mp3
+ff $sound -c:a aac song.m4a
+
+# Damage.
+size() { wc -c <"$1"; }
+for file in faststart.mp4 sound.mp4 sound.mkv sound.ts mpeg4.avi; do
+  head -c $(($(size $file) * 6 / 10)) $file >"cut-$file"
+done
+cp sound.ts holed.ts
+dd if=/dev/zero of=holed.ts bs=1 seek=$(($(size sound.ts) / 2)) count=6000 conv=notrunc 2>/dev/null
+cp sound.mkv holed.mkv
+dd if=cfr-60.mp4 of=holed.mkv bs=1 skip=9000 seek=$(($(size sound.mkv) / 2)) count=3000 conv=notrunc 2>/dev/null
