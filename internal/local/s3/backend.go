@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -62,7 +63,9 @@ func (b *observed) CopyObject(ctx context.Context, in s3response.CopyObjectInput
 // create makes an object by calling do, between the intent and its outcome. If
 // inPlace, an object that stands there afterwards always counts as changed.
 func (b *observed) create(ctx context.Context, bucket, key, event string, inPlace bool, do func() error) error {
-	c := change{Bucket: bucket, Key: key, Event: event}
+	// Cloned because fasthttp reuses a request's memory, strings included, while
+	// an intent can outlive its request.
+	c := change{Bucket: strings.Clone(bucket), Key: strings.Clone(key), Event: event}
 	if !b.outbox.concerned(&c) {
 		return do()
 	}
@@ -171,7 +174,10 @@ func (b *observed) beginRemoval(ctx context.Context, bucket string, targets []ty
 	var changes []change
 	var places []int
 	for i, target := range targets {
-		c := change{Bucket: bucket, Key: text(target.Key), VersionID: text(target.VersionId), Event: group + ":Delete", Origin: by}
+		c := change{
+			Bucket: strings.Clone(bucket), Key: strings.Clone(text(target.Key)), VersionID: strings.Clone(text(target.VersionId)),
+			Event: group + ":Delete", Origin: by,
+		}
 		if !b.outbox.concerned(&c) {
 			continue
 		}
@@ -294,7 +300,7 @@ func (k *keyedLock) lock(name string) func() {
 	m := k.locks[name]
 	if m == nil {
 		m = &sharedMutex{}
-		k.locks[name] = m
+		k.locks[strings.Clone(name)] = m // the name may be in a request's reused memory
 	}
 	m.users++
 	k.mu.Unlock()

@@ -295,9 +295,10 @@ func (s *sweep) expireObject(ctx context.Context, object s3response.Object) erro
 	if err != nil || !tagged {
 		return err
 	}
+	etag := strings.Trim(text(object.ETag), `"`) // the backend compares without quotes
 	return s.delete(ctx, text(object.Key), "", &awss3.DeleteObjectInput{
 		// An object that was replaced since it was listed stays.
-		IfMatch: object.ETag, IfMatchLastModifiedTime: object.LastModified,
+		IfMatch: &etag, IfMatchLastModifiedTime: object.LastModified,
 	})
 }
 

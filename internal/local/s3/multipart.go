@@ -33,6 +33,28 @@ const (
 	initiatedAttribute = "fotograma-initiated"
 )
 
+// attributes keeps the metadata of objects in extended attributes.
+type attributes struct{ meta.XattrMeta }
+
+// StoreAttribute sets an attribute. ext4 has about 4 KiB for all attributes of a
+// file, too little for the sizes of more than some 700 parts. If they do not fit
+// they are left out: the object is whole but cannot be read by part numbers.
+func (a attributes) StoreAttribute(f *os.File, bucket, object, attribute string, value []byte) error {
+	err := a.XattrMeta.StoreAttribute(f, bucket, object, attribute, value)
+	if err == nil || attribute != partsAttribute {
+		return err
+	}
+	upload, decodeErr := backend.UnmarshalMpUploadMetadata(value, false)
+	if decodeErr != nil {
+		return errors.Join(err, decodeErr)
+	}
+	short, encodeErr := backend.MarshalMpUploadMetadata(backend.MpUploadMetadata{UploadID: upload.UploadID}, false)
+	if encodeErr != nil {
+		return errors.Join(err, encodeErr)
+	}
+	return a.XattrMeta.StoreAttribute(f, bucket, object, attribute, short)
+}
+
 // uploadDir is the directory of an upload's parts, relative to dir/buckets.
 func uploadDir(bucket, key, uploadID string) string {
 	sum := sha256.Sum256([]byte(key))
@@ -46,7 +68,7 @@ func (b *observed) CreateMultipartUpload(ctx context.Context, in s3response.Crea
 		return out, err
 	}
 	initiated := []byte(b.outbox.now().UTC().Format(time.RFC3339Nano))
-	if err := (meta.XattrMeta{}).StoreAttribute(nil, uploadDir(*in.Bucket, *in.Key, out.UploadId), "", initiatedAttribute, initiated); err != nil {
+	if err := (attributes{}).StoreAttribute(nil, uploadDir(*in.Bucket, *in.Key, out.UploadId), "", initiatedAttribute, initiated); err != nil {
 		return s3response.InitiateMultipartUploadResult{}, fmt.Errorf("keep initiation time: %w", err)
 	}
 	return out, nil
@@ -68,7 +90,7 @@ func (b *observed) ListMultipartUploads(ctx context.Context, in *awss3.ListMulti
 }
 
 func initiated(dir string) (time.Time, bool) {
-	value, err := (meta.XattrMeta{}).RetrieveAttribute(nil, dir, "", initiatedAttribute)
+	value, err := (attributes{}).RetrieveAttribute(nil, dir, "", initiatedAttribute)
 	if err != nil {
 		return time.Time{}, false
 	}
@@ -118,7 +140,7 @@ func (b *observed) completedBefore(ctx context.Context, bucket, key, uploadID st
 
 // cameFrom tells whether the object under the key was made by the upload.
 func cameFrom(bucket, key, uploadID string) bool {
-	value, err := (meta.XattrMeta{}).RetrieveAttribute(nil, bucket, key, partsAttribute)
+	value, err := (attributes{}).RetrieveAttribute(nil, bucket, key, partsAttribute)
 	if err != nil {
 		return false
 	}
@@ -145,7 +167,7 @@ func repairUploads(buckets string) error {
 }
 
 func repairUpload(buckets, dir string) error {
-	key, err := (meta.XattrMeta{}).RetrieveAttribute(nil, filepath.Dir(dir), "", keyAttribute)
+	key, err := (attributes{}).RetrieveAttribute(nil, filepath.Dir(dir), "", keyAttribute)
 	if err != nil {
 		return fmt.Errorf("read key: %w", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/versity/versitygw/backend"
 )
 
 // startUpload uploads parts through presigned URLs, as a browser does, and
@@ -169,5 +172,28 @@ func TestUploadPartCopy(t *testing.T) {
 	}
 	if content, _ := f.content(t, "target"); content != "2345" {
 		t.Errorf("content %q", content)
+	}
+}
+
+// TestManyParts: the sizes of the most parts an upload can have do not fit into
+// the attributes of a file on ext4.
+func TestManyParts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "object")
+	if err := os.WriteFile(file, nil, fileMode); err != nil {
+		t.Fatal(err)
+	}
+	parts := make([]int64, 10_000)
+	for i := range parts {
+		parts[i] = int64(i+1) * 8 << 20
+	}
+	value, err := backend.MarshalMpUploadMetadata(backend.MpUploadMetadata{UploadID: "the upload", Parts: parts}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (attributes{}).StoreAttribute(nil, file, "", partsAttribute, value); err != nil {
+		t.Fatal(err)
+	}
+	if !cameFrom(file, "", "the upload") || cameFrom(file, "", "another") {
+		t.Error("the object does not know its upload")
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3err"
 )
@@ -155,7 +154,7 @@ func (s *Server) openBackend(buckets, versions string) error {
 	files.SetNewFilePerm(fileMode)
 	var storage *posix.Posix
 	err = quietly(func() error {
-		storage, err = posix.New(buckets, meta.XattrMeta{}, files)
+		storage, err = posix.New(buckets, attributes{}, files)
 		return err
 	})
 	if err != nil {
@@ -207,7 +206,7 @@ func checkXattrs(dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
-	if err := (meta.XattrMeta{}).StoreAttribute(file, "", "", "fotograma-test", []byte("1")); err != nil {
+	if err := (attributes{}).StoreAttribute(file, "", "", "fotograma-test", []byte("1")); err != nil {
 		return fmt.Errorf("the file system of %s does not support user extended attributes, which hold the metadata of objects; "+
 			"choose a data directory on another one (ext4, XFS, Btrfs, APFS): %w", dir, err)
 	}
