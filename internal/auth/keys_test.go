@@ -1,0 +1,149 @@
+package auth
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+)
+
+func newKeys() (*Keys, *fakeSecrets, *clock) {
+	c, secrets := newClock(), newSecrets()
+	return &Keys{Secrets: secrets, Secret: "fotograma/signing", Now: c.now}, secrets, c
+}
+
+// wantKey checks the key of a version's ID; secret is empty if there must be none.
+func wantKey(t *testing.T, k *Keys, version, secret string) {
+	t.Helper()
+	got, err := k.verifying(t.Context(), keyID(version))
+	if secret == "" {
+		if !errors.Is(err, errUnknownKey) {
+			t.Errorf("the key of %s gives %v, want errUnknownKey", version, err)
+		}
+		return
+	}
+	if err != nil || string(got.secret) != secret {
+		t.Errorf("the key of %s is %q, %v; want %q", version, got.secret, err, secret)
+	}
+}
+
+func wantSigner(t *testing.T, k *Keys, version, secret string) {
+	t.Helper()
+	got, err := k.signing(t.Context())
+	if err != nil || got.id != keyID(version) || string(got.secret) != secret {
+		t.Errorf("the signing key is %s %q, %v; want %s of %s", got.id, got.secret, err, keyID(version), version)
+	}
+}
+
+func TestTheSecretIsReadOnce(t *testing.T) {
+	t.Parallel()
+	k, secrets, c := newKeys()
+	for range 3 {
+		wantSigner(t, k, "version-1", firstSecret)
+		wantKey(t, k, "version-1", firstSecret)
+		c.advance(time.Minute)
+	}
+	if n := secrets.count(); n != 1 {
+		t.Errorf("the secret was read %d times, want once", n)
+	}
+}
+
+func TestAnUnknownKeyIsLookedForOnceAMinute(t *testing.T) {
+	t.Parallel()
+	k, secrets, c := newKeys()
+	wantSigner(t, k, "version-1", firstSecret)
+	secrets.rotate("version-2", secondSecret)
+
+	c.advance(59 * time.Second)
+	wantKey(t, k, "version-2", "") // read a moment ago
+	c.advance(time.Second)
+	wantKey(t, k, "version-2", secondSecret)
+	wantKey(t, k, "version-1", firstSecret)
+	wantSigner(t, k, "version-2", secondSecret)
+	before := secrets.count()
+	for range 100 {
+		wantKey(t, k, "made up", "")
+	}
+	if n := secrets.count() - before; n != 0 {
+		t.Errorf("made-up key IDs had the secret read %d times within a minute", n)
+	}
+	c.advance(time.Minute)
+	for range 100 {
+		wantKey(t, k, "made up", "")
+	}
+	if n := secrets.count() - before; n != 1 {
+		t.Errorf("made-up key IDs had the secret read %d times in the next minute, want once", n)
+	}
+}
+
+func TestAKeyThatWasRotatedAwayIsForgotten(t *testing.T) {
+	t.Parallel()
+	k, secrets, c := newKeys()
+	wantSigner(t, k, "version-1", firstSecret)
+	secrets.rotate("version-2", secondSecret)
+	secrets.rotate("version-3", thirdSecret)
+	c.advance(10*time.Minute - time.Second)
+	wantKey(t, k, "version-1", firstSecret)
+	c.advance(time.Second)
+	wantKey(t, k, "version-1", "")
+	wantKey(t, k, "version-2", secondSecret)
+	wantSigner(t, k, "version-3", thirdSecret)
+}
+
+func TestKnownKeysServeWhileTheSecretCannotBeRead(t *testing.T) {
+	t.Parallel()
+	k, secrets, c := newKeys()
+	wantSigner(t, k, "version-1", firstSecret)
+	secrets.fail(errors.New("no network"))
+	c.advance(time.Hour)
+	before := secrets.count()
+	for range 10 {
+		wantKey(t, k, "version-1", firstSecret)
+		wantSigner(t, k, "version-1", firstSecret)
+	}
+	if n := secrets.count() - before; n != 1 {
+		t.Errorf("it was tried %d times within a minute, want once", n)
+	}
+	secrets.fail(nil)
+	secrets.rotate("version-2", secondSecret)
+	c.advance(time.Minute)
+	wantSigner(t, k, "version-2", secondSecret)
+}
+
+func TestNoKeysWithoutASecret(t *testing.T) {
+	t.Parallel()
+	k, secrets, _ := newKeys()
+	secrets.fail(errors.New("no network"))
+	if _, err := k.signing(t.Context()); err == nil {
+		t.Error("there is a key though the secret cannot be read")
+	}
+	secrets.fail(nil)
+	wantSigner(t, k, "version-1", firstSecret) // at once, not after a minute
+
+	missing := &Keys{Secrets: secrets, Secret: "another", Now: newClock().now}
+	if _, err := missing.signing(t.Context()); err == nil {
+		t.Error("there is a key of a secret that does not exist")
+	}
+	short := newSecrets()
+	short.rotate("version-2", "hunter2")
+	if _, err := (&Keys{Secrets: short, Secret: "fotograma/signing", Now: newClock().now}).signing(t.Context()); err == nil {
+		t.Error("a secret of 7 bytes is used")
+	}
+}
+
+func TestKeysServeManyAtOnce(t *testing.T) {
+	t.Parallel()
+	k, secrets, _ := newKeys()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			wantSigner(t, k, "version-1", firstSecret)
+			wantKey(t, k, "version-1", firstSecret)
+			wantKey(t, k, "made up", "")
+		})
+	}
+	wg.Wait()
+	if n := secrets.count(); n != 1 {
+		t.Errorf("the secret was read %d times, want once", n)
+	}
+}
