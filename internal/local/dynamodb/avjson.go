@@ -152,14 +152,14 @@ func (r *reader) text() (string, error) {
 
 // notText is the error for a JSON value that is not the string it should be.
 func (r *reader) notText(wanted string) error {
-	switch c := r.peek(); {
-	case c == '{':
+	switch r.peek() {
+	case '{':
 		return serializationError("Start of structure or map found where not expected")
-	case c == '[':
+	case '[':
 		return serializationError("Unrecognized collection type class java.lang.%s", wanted)
-	case c == 't':
+	case 't':
 		return serializationError("TRUE_VALUE cannot be converted to %s", wanted)
-	case c == 'f':
+	case 'f':
 		return serializationError("FALSE_VALUE cannot be converted to %s", wanted)
 	}
 	return serializationError("NUMBER_VALUE cannot be converted to %s", wanted)

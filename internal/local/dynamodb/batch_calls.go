@@ -17,6 +17,7 @@ const (
 type keysAndAttributes struct {
 	expressionSet
 	legacy
+
 	Keys           []item
 	ConsistentRead bool
 }
@@ -99,7 +100,7 @@ type batchRead struct {
 }
 
 func (k *keysAndAttributes) prepare(t *table) (*batchRead, error) {
-	if err := k.legacy.check(); err != nil {
+	if err := k.check(); err != nil {
 		return nil, err
 	}
 	x, err := k.parse("ProjectionExpression")

@@ -15,8 +15,9 @@ type units struct {
 
 // consumed is a ConsumedCapacity.
 type consumed struct {
-	TableName string
 	units
+
+	TableName              string
 	Table                  *units           `json:",omitempty"`
 	LocalSecondaryIndexes  map[string]units `json:",omitempty"`
 	GlobalSecondaryIndexes map[string]units `json:",omitempty"`

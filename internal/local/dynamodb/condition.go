@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -93,7 +94,7 @@ func (p *parser) condition(n *node) *node {
 }
 
 func (p *parser) noteMisused(n *node) {
-	p.note(mistakeMisused, "The function is not allowed to be used this way in an expression; function: %s", n.name)
+	p.notef(mistakeMisused, "The function is not allowed to be used this way in an expression; function: %s", n.name)
 }
 
 // comparison parses what stands between the logical operators. A lone operand comes back as it is:
@@ -129,7 +130,7 @@ func (p *parser) comparison() *node {
 func (p *parser) settled(n *node) *node {
 	for _, class := range []string{mistakeUndefined, mistakeUndefinedV, mistakeCount, mistakeDistinct, mistakeOperand} {
 		if mistake, found := p.mistakes[class]; found {
-			p.note(mistakeCondition, "%s", mistake)
+			p.notef(mistakeCondition, "%s", mistake)
 			break
 		}
 	}
@@ -178,7 +179,7 @@ func (p *parser) parenthesised() *node {
 	n := p.or()
 	p.expect(")")
 	if n.wrapped {
-		p.note(mistakeParens, "The expression has redundant parentheses;")
+		p.notef(mistakeParens, "The expression has redundant parentheses;")
 	}
 	n.wrapped = true
 	return n
@@ -207,7 +208,7 @@ func (p *parser) checkComparison(n *node) {
 	}
 	for _, arg := range n.args {
 		if k := arg.literal(); k != kindNone && !k.ordered() {
-			p.note(mistakeOperand, "Incorrect operand type for operator or function; operator: %s, operand type: %s", n.name, k)
+			p.notef(mistakeOperand, "Incorrect operand type for operator or function; operator: %s, operand type: %s", n.name, k)
 		}
 	}
 }
@@ -218,7 +219,7 @@ func (k kind) ordered() bool { return k == kindS || k == kindN || k == kindB }
 // checkDistinct refuses to compare an attribute with itself.
 func (p *parser) checkDistinct(n *node) {
 	if len(n.args) == 2 && n.args[0].op == opPath && n.args[1].op == opPath && slices.Equal(n.args[0].path, n.args[1].path) {
-		p.note(mistakeDistinct, "The first operand must be distinct from the remaining operands for this operator or function; operator: %s, first operand: %s", n.name, n.args[0].path)
+		p.notef(mistakeDistinct, "The first operand must be distinct from the remaining operands for this operator or function; operator: %s, first operand: %s", n.name, n.args[0].path)
 	}
 }
 
@@ -232,9 +233,9 @@ func (p *parser) checkBetween(n *node) {
 	order, _ := low.value.compare(high.value)
 	switch {
 	case low.value.kind != high.value.kind:
-		p.note(mistakeOperand, "The BETWEEN operator requires same data type for lower and upper bounds; "+bounds, shown...)
+		p.notef(mistakeOperand, "The BETWEEN operator requires same data type for lower and upper bounds; "+bounds, shown...)
 	case order > 0:
-		p.note(mistakeOperand, "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "+bounds, shown...)
+		p.notef(mistakeOperand, "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "+bounds, shown...)
 	}
 }
 
@@ -247,16 +248,19 @@ const maxInOperands = 100
 
 func (p *parser) checkIn(n *node) {
 	if count := len(n.args) - 1; count > maxInOperands {
-		p.note(mistakeCount, "The IN operator is provided with too many operands; number of operands: %d", count)
+		p.notef(mistakeCount, "The IN operator is provided with too many operands; number of operands: %d", count)
 	}
 }
+
+// beginsWith is the one function that a key condition can have.
+const beginsWith = "begins_with"
 
 // conditionFunctions is how many operands each takes.
 var conditionFunctions = map[string]int{
 	"attribute_exists":     1,
 	"attribute_not_exists": 1,
 	"attribute_type":       2,
-	"begins_with":          2,
+	beginsWith:             2,
 	"contains":             2,
 	"size":                 1,
 }
@@ -265,15 +269,15 @@ func (p *parser) checkConditionFunction(n *node) {
 	count, known := conditionFunctions[n.name]
 	switch {
 	case !known:
-		p.note(mistakeFunction, "Invalid function name; function: %s", n.name)
+		p.notef(mistakeFunction, "Invalid function name; function: %s", n.name)
 		return
 	case count != len(n.args):
-		p.note(mistakeCount, "Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", n.name, len(n.args))
+		p.notef(mistakeCount, "Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", n.name, len(n.args))
 		return
 	}
 	p.checkDistinct(n)
 	if problem := operandProblem(n); problem != "" {
-		p.note(mistakeOperand, "%s", problem)
+		p.notef(mistakeOperand, "%s", problem)
 	}
 }
 
@@ -286,7 +290,7 @@ func operandProblem(n *node) string {
 		}
 	case "attribute_type":
 		return typeNameProblem(n)
-	case "begins_with":
+	case beginsWith:
 		for _, arg := range n.args {
 			if k := arg.resultKind(); k != kindNone && k != kindS && k != kindB {
 				return wrongOperand(n, k.String())
@@ -300,8 +304,8 @@ func operandProblem(n *node) string {
 	return ""
 }
 
-func wrongOperand(n *node, type_ string) string {
-	return fmt.Sprintf("Incorrect operand type for operator or function; operator or function: %s, operand type: %s", n.name, type_)
+func wrongOperand(n *node, typeName string) string {
+	return fmt.Sprintf("Incorrect operand type for operator or function; operator or function: %s, operand type: %s", n.name, typeName)
 }
 
 func typeNameProblem(n *node) string {
@@ -347,17 +351,17 @@ func (n *node) matches(it item) bool {
 
 // resolve is the value of an operand for an item; its kind is kindNone when there is none.
 func (n *node) resolve(it item) value {
-	switch {
-	case n.op == opPath:
+	switch n.op {
+	case opPath:
 		return it.at(n.path)
-	case n.op == opValue:
+	case opValue:
 		return n.value
 	}
 	length, ok := n.args[0].resolve(it).length()
 	if !ok {
 		return value{}
 	}
-	return value{kind: kindN, text: fmt.Sprint(length)}
+	return value{kind: kindN, text: strconv.Itoa(length)}
 }
 
 func compareValues(comparator string, a, b value) bool {
@@ -388,7 +392,7 @@ func callCondition(name string, args []value) bool {
 		return v.kind == kindNone
 	case "attribute_type":
 		return v.kind != kindNone && v.kind == kindOf(args[1].text)
-	case "begins_with":
+	case beginsWith:
 		return v.kind == args[1].kind && (v.kind == kindS || v.kind == kindB) && strings.HasPrefix(v.text, args[1].text)
 	}
 	return v.contains(args[1])

@@ -6,7 +6,7 @@ import "context"
 type tableDescription struct {
 	TableName                 string
 	TableArn                  string
-	TableId                   string //nolint:revive,staticcheck // the service's name
+	TableId                   string //nolint:revive // the service's name
 	TableStatus               string
 	CreationDateTime          float64
 	AttributeDefinitions      []attributeDefinition
@@ -51,6 +51,7 @@ type localIndexDescription struct {
 
 type globalIndexDescription struct {
 	localIndexDescription
+
 	IndexStatus           string
 	ProvisionedThroughput throughputDescription
 }

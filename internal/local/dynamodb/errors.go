@@ -74,14 +74,15 @@ func noNamedTable(name string) *apiError {
 // body is the error's JSON members. The service itself is not of one mind about the case of "message".
 func (e *apiError) body() map[string]any {
 	body := map[string]any{"__type": e.code}
-	switch {
-	case e.reasons != nil:
-		body["Message"] = e.message
+	member := "message"
+	if e.code == codeSerialization || e.code == codeCanceled {
+		member = "Message"
+	}
+	if e.message != "" {
+		body[member] = e.message
+	}
+	if e.reasons != nil {
 		body["CancellationReasons"] = e.reasons
-	case e.code == codeSerialization:
-		body["Message"] = e.message
-	case e.message != "":
-		body["message"] = e.message
 	}
 	if e.item != nil {
 		body["Item"] = e.item

@@ -61,6 +61,7 @@ type writeInput struct {
 	common
 	legacy
 	expressionSet
+
 	Item                                item
 	Key                                 item
 	ReturnValues                        string
@@ -79,7 +80,7 @@ func (in *writeInput) check(subject item, parameter string) error {
 		return err
 	}
 	var v violations
-	in.common.violations(&v)
+	in.violations(&v)
 	v.required(subject != nil, parameter)
 	v.oneOf(in.ReturnValues, "returnValues", "ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW")
 	v.oneOf(in.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", "SIZE", "NONE")
@@ -195,6 +196,7 @@ type getItemInput struct {
 	common
 	legacy
 	expressionSet
+
 	Key            item
 	ConsistentRead bool
 }
@@ -239,7 +241,7 @@ func (in *getItemInput) check() error {
 		return err
 	}
 	var v violations
-	in.common.violations(&v)
+	in.violations(&v)
 	v.required(in.Key != nil, "key")
 	if err := v.err(); err != nil {
 		return err

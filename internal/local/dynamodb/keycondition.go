@@ -62,7 +62,7 @@ func checkKeyOperator(n *node) error {
 		return validationError(invalidOperator, "NOT")
 	case n.op == opIn || n.name == "<>":
 		return validationError(invalidOperator, n.name)
-	case n.op == opFunction && n.name != "begins_with":
+	case n.op == opFunction && n.name != beginsWith:
 		return validationError(invalidOperator, n.name)
 	case (n.op == opBetween || n.op == opFunction) && n.args[0].op != opPath:
 		return validationError("Invalid condition in KeyConditionExpression: %s operator must have the key attribute as its first operand", n.name)
@@ -124,12 +124,12 @@ func (kc keyConditions) check(t *table, s schema) error {
 
 // comparisonNames are the names that messages use for comparators.
 var comparisonNames = map[string]string{
-	"=": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE", "BETWEEN": "BETWEEN", "begins_with": "BEGINS_WITH",
+	"=": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE", "BETWEEN": "BETWEEN", beginsWith: "BEGINS_WITH",
 }
 
 func (c keyCondition) check() error {
 	for _, v := range c.operands {
-		if !v.kind.ordered() && (c.comparator != "=" || v.kind.elementKind() == kindNone) || c.comparator == "begins_with" && v.kind == kindN {
+		if !v.kind.ordered() && (c.comparator != "=" || v.kind.elementKind() == kindNone) || c.comparator == beginsWith && v.kind == kindN {
 			return invalidParameter("ComparisonOperator %s is not valid for %s AttributeValue type", comparisonNames[c.comparator], v.kind)
 		}
 	}
@@ -153,7 +153,7 @@ func (c keyCondition) holds(v value) bool {
 	switch c.comparator {
 	case "BETWEEN":
 		return compareValues(">=", v, c.operands[0]) && compareValues("<=", v, c.operands[1])
-	case "begins_with":
+	case beginsWith:
 		return strings.HasPrefix(v.text, c.operands[0].text)
 	}
 	return compareValues(c.comparator, v, c.operands[0])
@@ -187,7 +187,7 @@ func (c keyCondition) narrow(sp *span, prefix []byte) {
 		sp.low = first
 	case "BETWEEN":
 		sp.low, sp.high = first, after(part(c.operands[1]))
-	case "begins_with":
+	case beginsWith:
 		sp.low = appendPartPrefix(slices.Clone(prefix), keyBytes(c.operands[0]))
 		sp.high = after(sp.low)
 	}

@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"bytes"
 	"crypto/md5" //nolint:gosec // spreads keys over partitions, protects nothing
 	"strings"
 )
@@ -55,7 +56,10 @@ func appendPartPrefix(key []byte, content string) []byte {
 	return append(key, strings.ReplaceAll(content, "\x00", "\x00\xff")...)
 }
 
-// after is the smallest key greater than every key that begins with prefix, or nil when there is none.
+// maxKey is greater than every key: a key has a terminator, which is not FF, before this length.
+var maxKey = bytes.Repeat([]byte{0xff}, slotBytes+maxPartitionKey+1)
+
+// after is the smallest key greater than every key that begins with prefix.
 func after(prefix []byte) []byte {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] != 0xff {
@@ -64,7 +68,7 @@ func after(prefix []byte) []byte {
 			return next
 		}
 	}
-	return nil
+	return maxKey
 }
 
 const (
@@ -91,7 +95,7 @@ func encodeNumber(n number) []byte {
 	if len(digits)%2 != 0 {
 		digits += "0"
 	}
-	lead := byte(power/2 - exponentBias) //nolint:gosec // -128 to -1: wraps to 0x80 to 0xff as it should
+	lead := byte(power/2 - exponentBias) // -128 to -1: wraps to 0x80 to 0xff as it should
 	if n.negative {
 		lead = ^lead
 	}

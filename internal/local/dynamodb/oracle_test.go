@@ -45,7 +45,7 @@ func TestAgreesWithDynalite(t *testing.T) {
 		pair.call("CreateTable", table)
 	}
 	pair.waitActive()
-	g := &generator{r: rand.New(rand.NewPCG(*oracleSeed, 0))} //nolint:gosec // reproducible on purpose
+	g := &generator{r: rand.New(rand.NewPCG(*oracleSeed, 0))}
 	counts := map[string]int{}
 	for i := range *oracleCalls {
 		name, request := g.call()
@@ -254,7 +254,7 @@ func (p *oraclePair) compare(i int, label string, request object) (object, bool)
 	diff := cmp.Diff(want, got)
 	if status != wantStatus || diff != "" {
 		p.mismatches++
-		body, _ := json.Marshal(request)
+		body := asJSON(request)
 		p.t.Errorf("call %d, %s %s\nstatus %d, dynalite %d\n-dynalite +ours:\n%s", i, label, body, status, wantStatus, diff)
 		if p.mismatches >= 5 {
 			p.t.Fatal("too many differences")
@@ -291,11 +291,18 @@ func normalize(answer object) {
 	sortSets(answer)
 }
 
+// asJSON is v as JSON, with the members of objects in order.
+func asJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
 func sortByJSON(list []any) {
 	slices.SortFunc(list, func(a, b any) int {
-		x, _ := json.Marshal(a)
-		y, _ := json.Marshal(b)
-		return bytes.Compare(x, y)
+		return strings.Compare(asJSON(a), asJSON(b))
 	})
 }
 
@@ -388,8 +395,7 @@ func (g *generator) call() (string, object) {
 func distinct(keys object) []any {
 	byJSON := object{}
 	for _, key := range keys {
-		text, _ := json.Marshal(key)
-		byJSON[string(text)] = key
+		byJSON[asJSON(key)] = key
 	}
 	return sortedValues(byJSON)
 }
@@ -401,8 +407,7 @@ func keyJSON(table string, it object) string {
 	}
 	var b strings.Builder
 	for _, name := range names {
-		text, _ := json.Marshal(it[name])
-		b.Write(text)
+		b.WriteString(asJSON(it[name]))
 	}
 	return b.String()
 }
@@ -420,9 +425,9 @@ func sortedValues(m object) []any {
 	return values
 }
 
-func (g *generator) maybe(request object, percent int, parameter string, make func() string) {
+func (g *generator) maybe(request object, percent int, parameter string, choose func() string) {
 	if g.chance(percent) {
-		request[parameter] = make()
+		request[parameter] = choose()
 	}
 }
 
@@ -443,7 +448,7 @@ func (g *generator) keyPart(kind string) object {
 		}
 		return object{"B": base64.StdEncoding.EncodeToString(raw)}
 	}
-	return object{"S": pick(g, "a", "b", "ab", "abc", "A", "z", "é", "ée", "a\x00", "a\x00b", "日本")}
+	return object{"S": pick(g, "a", "b", "ab", "abc", "A", "z", "é", "ée", "a\x00", "a\x00b", "ß")}
 }
 
 var oracleKeys = map[string][]string{"plain": {"S"}, "indexed": {"S", "N"}, "binary": {"N", "B"}}
@@ -474,12 +479,7 @@ func (g *generator) item(table string) object {
 		}
 	}
 	if table == "indexed" {
-		for name, kind := range map[string]string{"g": "S", "h": "N", "l": "S"} {
-			_ = kind
-			it[name] = nil
-		}
 		for _, name := range []string{"g", "h", "l"} {
-			delete(it, name)
 			if g.chance(75) {
 				it[name] = g.keyPart(map[string]string{"g": "S", "h": "N", "l": "S"}[name])
 			}
@@ -783,11 +783,9 @@ func (g *generator) query(table string, request object) {
 func (g *generator) sortCondition(name, kind string) string {
 	name = g.name(name)
 	a, b := g.keyPart(kind), g.keyPart(kind)
-	x, _ := json.Marshal(a)
-	y, _ := json.Marshal(b)
 	var first, second value
-	_ = json.Unmarshal(x, &first)
-	_ = json.Unmarshal(y, &second)
+	_ = json.Unmarshal([]byte(asJSON(a)), &first)
+	_ = json.Unmarshal([]byte(asJSON(b)), &second)
 	if order, _ := first.compare(second); order > 0 {
 		a, b = b, a
 	}

@@ -56,7 +56,7 @@ func (p *parser) finish(order ...string) error {
 	return nil
 }
 
-func (p *parser) note(class, format string, args ...any) {
+func (p *parser) notef(class, format string, args ...any) {
 	if _, found := p.mistakes[class]; !found {
 		p.mistakes[class] = fmt.Sprintf(format, args...)
 	}
@@ -148,14 +148,14 @@ func (p *parser) pathName() step {
 	case tokenWord:
 		p.advance()
 		if isReserved(t.text) {
-			p.note(mistakeReserved, "Attribute name is a reserved keyword; reserved keyword: %s", t.text)
+			p.notef(mistakeReserved, "Attribute name is a reserved keyword; reserved keyword: %s", t.text)
 		}
 		return step{name: t.text}
 	case tokenName:
 		p.advance()
 		name, ok := p.holders.name(t.text)
 		if !ok {
-			p.note(mistakeUndefined, "An expression attribute name used in the document path is not defined; attribute name: %s", t.text)
+			p.notef(mistakeUndefined, "An expression attribute name used in the document path is not defined; attribute name: %s", t.text)
 		}
 		return step{name: name}
 	}
@@ -172,7 +172,7 @@ func (p *parser) pathIndex() step {
 	}
 	p.advance()
 	if err != nil {
-		p.note(mistakeReserved, "List index is not within the allowable range; index: [%s]", t.text)
+		p.notef(mistakeReserved, "List index is not within the allowable range; index: [%s]", t.text)
 	}
 	return step{index: index, isIndex: true}
 }
@@ -190,14 +190,14 @@ func (p *parser) checkPair(a, b path) {
 	const advice = "must remove or rewrite one of these paths; path one: %s, path two: %s"
 	for i := range min(len(a), len(b)) {
 		if a[i].isIndex != b[i].isIndex {
-			p.note(mistakeConflict, "Two document paths conflict with each other; "+advice, a, b)
+			p.notef(mistakeConflict, "Two document paths conflict with each other; "+advice, a, b)
 			return
 		}
 		if a[i] != b[i] {
 			return
 		}
 	}
-	p.note(mistakeOverlap, "Two document paths overlap with each other; "+advice, a, b)
+	p.notef(mistakeOverlap, "Two document paths overlap with each other; "+advice, a, b)
 }
 
 // at is the value the path leads to; its kind is kindNone when there is none.
@@ -226,7 +226,7 @@ func (p *parser) placeholderValue() value {
 	p.advance()
 	v, ok := p.holders.value(t.text)
 	if !ok {
-		p.note(mistakeUndefinedV, "An expression attribute value used in expression is not defined; attribute value: %s", t.text)
+		p.notef(mistakeUndefinedV, "An expression attribute value used in expression is not defined; attribute value: %s", t.text)
 	}
 	return v
 }

@@ -41,16 +41,6 @@ func newProjection(paths []path) projection {
 	return projection{paths: paths, root: root}
 }
 
-// topLevel is a projection onto whole attributes.
-func topLevel(names []string) *projection {
-	paths := make([]path, len(names))
-	for i, name := range names {
-		paths[i] = path{{name: name}}
-	}
-	p := newProjection(paths)
-	return &p
-}
-
 func (b *branch) child(s step) *branch {
 	if s.isIndex {
 		return childOf(&b.indexes, s.index)

@@ -65,7 +65,7 @@ func (s *Server) callTable() map[string]call {
 
 // ServeHTTP answers one API call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("x-amzn-RequestId", s.options.NewID())
+	w.Header().Set("X-Amzn-Requestid", s.options.NewID())
 	if r.Method == http.MethodGet {
 		s.respond(w, http.StatusOK, "text/plain", []byte("healthy: dynamodb."+s.options.Region+".amazonaws.com "))
 		return
@@ -119,7 +119,7 @@ func (s *Server) respond(w http.ResponseWriter, status int, mediaType string, bo
 	header := w.Header()
 	header.Set("Content-Type", mediaType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("x-amz-crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
+	header.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away hears nothing more
 }

@@ -16,6 +16,7 @@ type readInput struct {
 	common
 	legacy
 	expressionSet
+
 	IndexName         *string
 	Select            string
 	Limit             *int64
@@ -57,7 +58,7 @@ func (in *readInput) check() error {
 	if in.TotalSegments != nil {
 		v.check(*in.TotalSegments <= maxSegments, fmt.Sprintf("'%d'", *in.TotalSegments), "totalSegments", "Member must have value less than or equal to 1000000")
 	}
-	in.common.violations(&v)
+	in.violations(&v)
 	v.atLeast(in.Segment, 0, "segment")
 	v.atLeast(in.Limit, 1, "limit")
 	if err := v.err(); err != nil {
@@ -361,7 +362,7 @@ func segment(n, total int64) (low, high []byte) {
 		if at == slots {
 			return maxKey
 		}
-		return []byte{byte(at >> 4), byte(at << 4)} //nolint:gosec // at has 12 bits
+		return []byte{byte(at >> 4), byte(at << 4)} // at has 12 bits
 	}
 	return bound(n), bound(n + 1)
 }

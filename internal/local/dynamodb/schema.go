@@ -197,7 +197,7 @@ func (in *createTableInput) violations() error {
 	var v violations
 	v.required(in.AttributeDefinitions != nil, "attributeDefinitions")
 	checkDefinitions(&v, in.AttributeDefinitions)
-	v.check(validName(deref(in.TableName)), "'"+deref(in.TableName)+"'", "tableName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+	in.checkCharacters(&v)
 	v.oneOf(in.BillingMode, "billingMode", provisioned, onDemand)
 	in.ProvisionedThroughput.violations(&v, "provisionedThroughput")
 	in.KeySchema.violations(&v, "keySchema")

@@ -1,7 +1,6 @@
 package dynamodb
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -133,7 +132,7 @@ func (st *store) openWriter(ctx context.Context, file string) error {
 	}
 	st.writing = map[string]*sql.Stmt{}
 	for _, query := range []string{selectItem, replaceItem, deleteItem, replaceEntry, deleteEntry} {
-		if st.writing[query], err = st.writer.PrepareContext(ctx, query); err != nil {
+		if st.writing[query], err = st.writer.PrepareContext(ctx, query); err != nil { //nolint:sqlclosecheck // closed with its connection
 			return err
 		}
 	}
@@ -149,7 +148,7 @@ func (st *store) openReaders(ctx context.Context, file string) error {
 	st.readDB.SetMaxIdleConns(readers)
 	st.prepared = map[string]*sql.Stmt{}
 	for _, query := range []string{selectItem, selectItems, selectItems + descending, selectEntries, selectEntries + descending} {
-		if st.prepared[query], err = st.readDB.PrepareContext(ctx, query); err != nil {
+		if st.prepared[query], err = st.readDB.PrepareContext(ctx, query); err != nil { //nolint:sqlclosecheck // closed with its pool
 			return err
 		}
 	}
@@ -169,7 +168,7 @@ func (st *store) loadCatalogue(ctx context.Context) error {
 		if err := rows.Scan(&t.ID, &definition); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(definition, t); err != nil {
+		if err := json.Unmarshal(definition, t); err != nil { //nolint:musttag // see table.encode
 			return err
 		}
 		tables[t.Name] = t
@@ -259,9 +258,6 @@ type span struct {
 	low, high []byte
 	backward  bool
 }
-
-// maxKey is greater than every key: a key has a terminator, which is not FF, before this length.
-var maxKey = bytes.Repeat([]byte{0xff}, slotBytes+maxPartitionKey+1)
 
 // scan calls each for the items of a span in order, until it answers false.
 func (st *store) scan(ctx context.Context, sp span, each func(item) bool) error {

@@ -2,6 +2,8 @@ package dynamodb
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -50,6 +52,15 @@ type table struct {
 	RecoveryDays       int64
 	RecoverySince      time.Time
 	Tags               []tag
+}
+
+// encode is the definition as it is stored.
+func (t *table) encode() (string, error) {
+	encoded, err := json.Marshal(t) //nolint:musttag // field names are what is stored; renaming one needs a new layoutVersion
+	if err != nil {
+		return "", fmt.Errorf("encode table %s: %w", t.Name, err)
+	}
+	return string(encoded), nil
 }
 
 // index is a secondary index. Its entries point to the items; what the projection leaves out is left out when reading.

@@ -27,16 +27,28 @@ func member(list string, i int) string { return fmt.Sprintf("%s.%d.member", list
 
 // check checks the name as the table calls do, which differs from the item calls.
 func (in *tableInput) check() error {
+	if err := in.checkLength(); err != nil {
+		return err
+	}
+	var v violations
+	in.checkCharacters(&v)
+	return v.err()
+}
+
+func (in *tableInput) checkLength() error {
 	name := deref(in.TableName)
 	switch {
 	case in.TableName == nil:
 		return validationError("The parameter 'TableName' is required but was not present in the request")
 	case len(name) < 3 || len(name) > 255:
 		return validationError("TableName must be at least 3 characters long and at most 255 characters long")
-	case !validName(name):
-		return validationError("1 validation error detected: Value '%s' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+", name)
 	}
 	return nil
+}
+
+func (in *tableInput) checkCharacters(v *violations) {
+	name := deref(in.TableName)
+	v.check(validName(name), "'"+name+"'", "tableName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
 }
 
 type streamSpec struct{ StreamEnabled bool }
@@ -45,6 +57,7 @@ type encryptionSpec struct{ Enabled bool }
 
 type createTableInput struct {
 	tableInput
+
 	AttributeDefinitions      []attributeDefinition
 	KeySchema                 schema
 	LocalSecondaryIndexes     []indexSpec
@@ -63,12 +76,8 @@ type tableOutput struct {
 }
 
 func (in *createTableInput) check() error {
-	name := deref(in.TableName)
-	switch {
-	case in.TableName == nil:
-		return validationError("The parameter 'TableName' is required but was not present in the request")
-	case len(name) < 3 || len(name) > 255:
-		return validationError("TableName must be at least 3 characters long and at most 255 characters long")
+	if err := in.checkLength(); err != nil {
+		return err
 	}
 	if err := in.violations(); err != nil {
 		return err
@@ -120,14 +129,12 @@ func (in *createTableInput) table(id string, now time.Time) *table {
 	return t
 }
 
-func (t *table) addIndex(spec indexSpec, global bool) *index {
+func (t *table) addIndex(spec indexSpec, global bool) {
 	t.NextIndex++
-	ix := &index{
+	t.Indexes = append(t.Indexes, &index{
 		ID: t.NextIndex, Name: spec.IndexName, Global: global,
 		Keys: spec.KeySchema, Projection: *spec.Projection, Throughput: spec.ProvisionedThroughput,
-	}
-	t.Indexes = append(t.Indexes, ix)
-	return ix
+	})
 }
 
 func (s *Server) describeTable(ctx context.Context, in *tableInput) (*struct{ Table *tableDescription }, error) {
@@ -202,7 +209,7 @@ func (s *Server) listTables(_ context.Context, in *listTablesInput) (*listTables
 	if found {
 		from++
 	}
-	out := &listTablesOutput{TableNames: slices.Concat([]string{}, names[from:])}
+	out := &listTablesOutput{TableNames: append([]string{}, names[from:]...)}
 	if len(out.TableNames) > limit {
 		out.TableNames = out.TableNames[:limit]
 		out.LastEvaluatedTableName = out.TableNames[limit-1]
@@ -233,6 +240,7 @@ func (s *Server) change(name string, missing *apiError, edit func(a *alteration,
 
 type updateTTLInput struct {
 	tableInput
+
 	TimeToLiveSpecification *ttlSpec
 }
 
@@ -297,6 +305,7 @@ type recoverySpec struct {
 
 type updateBackupsInput struct {
 	tableInput
+
 	PointInTimeRecoverySpecification *recoverySpec
 }
 
@@ -441,5 +450,5 @@ func (s *Server) listTagsOfResource(_ context.Context, in *tagsInput) (*struct{ 
 	if t == nil {
 		return nil, newError(codeNotFound, "Requested resource not found: ResourcArn: %s not found", in.ResourceArn)
 	}
-	return &struct{ Tags []tag }{slices.Concat([]tag{}, t.Tags)}, nil
+	return &struct{ Tags []tag }{append([]tag{}, t.Tags...)}, nil
 }

@@ -143,7 +143,7 @@ func (a transactWrite) write() (*write, error) {
 	count := 0
 	for i, in := range []*writeInput{a.Put, a.Update, a.Delete, a.ConditionCheck} {
 		if in != nil {
-			found, v = in, verb(i) //nolint:gosec // 0 to 3, the verbs in their order
+			found, v = in, verb(i) // the verbs in their order
 			count++
 		}
 	}
@@ -227,7 +227,7 @@ func (s *Server) transactWriteItems(_ context.Context, in *transactWriteInput) (
 
 // digest is the same for requests that ask for the same.
 func (in *transactWriteInput) digest() ([]byte, error) {
-	encoded, err := json.Marshal(in.TransactItems)
+	encoded, err := json.Marshal(in.TransactItems) //nolint:musttag // the names are AWS's own
 	if err != nil {
 		return nil, fmt.Errorf("encode a transaction: %w", err)
 	}

@@ -29,7 +29,7 @@ func parseUpdate(source string, h *placeholders) (*update, error) {
 	for {
 		verb := p.verb()
 		if used[verb] {
-			p.note(mistakeSection, "The %q section can only be used once in an update expression;", verb)
+			p.notef(mistakeSection, "The %q section can only be used once in an update expression;", verb)
 		}
 		used[verb] = true
 		u.actions = append(u.actions, p.action(verb))
@@ -98,7 +98,7 @@ func (p *parser) checkAddDelete(a action) {
 	if k == kindNone || k.elementKind() != kindNone || a.verb == "ADD" && k == kindN {
 		return
 	}
-	p.note(mistakeOperand, "Incorrect operand type for operator or function; operator: %s, operand type: %s, typeSet: ALLOWED_FOR_%s_OPERAND",
+	p.notef(mistakeOperand, "Incorrect operand type for operator or function; operator: %s, operand type: %s, typeSet: ALLOWED_FOR_%s_OPERAND",
 		a.verb, kindWords[k], a.verb)
 }
 
@@ -144,13 +144,13 @@ func (p *parser) setFunction() *node {
 	p.expect(")")
 	switch {
 	case n.name != "if_not_exists" && n.name != "list_append":
-		p.note(mistakeFunction, "Invalid function name; function: %s", n.name)
+		p.notef(mistakeFunction, "Invalid function name; function: %s", n.name)
 	case len(n.args) != 2:
-		p.note(mistakeOperand, "Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", n.name, len(n.args))
+		p.notef(mistakeOperand, "Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", n.name, len(n.args))
 	case n.name == "list_append":
 		p.checkOperandKinds(n, kindL)
 	case n.args[0].op != opPath:
-		p.note(mistakeOperand, "Operator or function requires a document path; operator or function: %s", n.name)
+		p.notef(mistakeOperand, "Operator or function requires a document path; operator or function: %s", n.name)
 	}
 	return n
 }
@@ -158,7 +158,7 @@ func (p *parser) setFunction() *node {
 func (p *parser) checkOperandKinds(n *node, wanted kind) {
 	for _, arg := range n.args {
 		if k := arg.literal(); k != kindNone && k != wanted {
-			p.note(mistakeOperand, "%s", wrongOperand(n, k.String()))
+			p.notef(mistakeOperand, "%s", wrongOperand(n, k.String()))
 		}
 	}
 }

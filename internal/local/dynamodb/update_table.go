@@ -8,6 +8,7 @@ import (
 
 type updateTableInput struct {
 	tableInput
+
 	AttributeDefinitions        []attributeDefinition
 	BillingMode                 string
 	ProvisionedThroughput       *throughput
@@ -111,7 +112,7 @@ func (s *Server) updateTable(ctx context.Context, in *updateTableInput) (*tableO
 
 // apply changes a definition. All index updates are checked before the first changes entries.
 func (in *updateTableInput) apply(a *alteration, t *table) error {
-	present := t.Indexes
+	present := slices.Clone(t.Indexes)
 	if err := in.applyIndexes(t); err != nil {
 		return err
 	}

@@ -3,10 +3,11 @@ package dynamodb
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -92,17 +93,7 @@ func (st *store) process(ctx context.Context, batch []*job) (err error) {
 		return fmt.Errorf("begin writing: %w", err)
 	}
 	tables := maps.Clone(*st.catalogue.Load())
-	for _, j := range batch {
-		if j.alter != nil {
-			err = st.runAlteration(ctx, j, tables)
-		} else {
-			err = st.runDecision(ctx, j)
-		}
-		if err != nil {
-			break
-		}
-	}
-	if err == nil {
+	if err = st.runAll(ctx, batch, tables); err == nil {
 		_, err = st.writer.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
@@ -115,10 +106,30 @@ func (st *store) process(ctx context.Context, batch []*job) (err error) {
 	return nil
 }
 
+// runAll runs a batch's jobs. A panic is an error, as it is in an HTTP handler: it must not end the whole stack.
+func (st *store) runAll(ctx context.Context, batch []*job, tables catalogue) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	for _, j := range batch {
+		if j.alter != nil {
+			err = st.runAlteration(ctx, j, tables)
+		} else {
+			err = st.runDecision(ctx, j)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (st *store) runDecision(ctx context.Context, j *job) error {
 	tx := transaction{ctx: ctx, store: st}
 	if j.err = j.decide(&tx); j.err != nil {
-		return nil // that job's own affair: it has written nothing
+		return nil //nolint:nilerr // that job's own affair: it has written nothing
 	}
 	for _, apply := range tx.queued {
 		if err := apply(); err != nil {
@@ -129,12 +140,11 @@ func (st *store) runDecision(ctx context.Context, j *job) error {
 }
 
 func (st *store) runAlteration(ctx context.Context, j *job, tables catalogue) error {
-	err := j.alter(&alteration{ctx: ctx, conn: st.writer, tables: tables})
-	if refused := (*apiError)(nil); errors.As(err, &refused) {
-		j.err = refused
-		return nil
+	j.err = j.alter(&alteration{ctx: ctx, conn: st.writer, tables: tables})
+	if refused := (*apiError)(nil); errors.As(j.err, &refused) {
+		return nil // that job's own affair: it has changed nothing
 	}
-	return err
+	return j.err
 }
 
 // transaction is what a write sees: the items as of all writes before it. Its own writes are only queued.
@@ -221,11 +231,11 @@ func (a *alteration) exec(query string, args ...any) error {
 
 // create adds a table and gives it its ID.
 func (a *alteration) create(t *table) error {
-	definition, err := json.Marshal(t)
+	definition, err := t.encode()
 	if err != nil {
-		return fmt.Errorf("encode table %s: %w", t.Name, err)
+		return err
 	}
-	result, err := a.conn.ExecContext(a.ctx, `INSERT INTO tables (name, definition) VALUES (?, ?)`, t.Name, string(definition))
+	result, err := a.conn.ExecContext(a.ctx, `INSERT INTO tables (name, definition) VALUES (?, ?)`, t.Name, definition)
 	if err != nil {
 		return fmt.Errorf("create table %s: %w", t.Name, err)
 	}
@@ -238,12 +248,12 @@ func (a *alteration) create(t *table) error {
 
 // replace stores a changed definition.
 func (a *alteration) replace(t *table) error {
-	definition, err := json.Marshal(t)
+	definition, err := t.encode()
 	if err != nil {
-		return fmt.Errorf("encode table %s: %w", t.Name, err)
+		return err
 	}
 	a.tables[t.Name] = t
-	return a.exec(`UPDATE tables SET definition = ? WHERE id = ?`, string(definition), t.ID)
+	return a.exec(`UPDATE tables SET definition = ? WHERE id = ?`, definition, t.ID)
 }
 
 // drop deletes a table with its items.
@@ -299,7 +309,7 @@ func (a *alteration) each(t *table, do func(key []byte, it item) error) error {
 		if len(keys) < some {
 			return nil
 		}
-		low = append(keys[len(keys)-1], 0)
+		low = append(slices.Clone(keys[len(keys)-1]), 0)
 	}
 }
 
