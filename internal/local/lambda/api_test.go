@@ -11,9 +11,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/fotograma/fotograma/internal/local/sam"
-
 	"github.com/fotograma/fotograma/internal/local/lambda"
+	"github.com/fotograma/fotograma/internal/local/sam"
 )
 
 // call makes a call of the Invoke API to the host.

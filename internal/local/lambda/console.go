@@ -41,7 +41,7 @@ type ConsoleOptions struct {
 
 // NewConsole makes a console that writes to w.
 func NewConsole(w io.Writer, options ConsoleOptions) *Console {
-	setDefault(&options.Location, time.Local)
+	setDefault(&options.Location, time.Local) //nolint:gosmopolitan // whoever reads it has that clock on the wall
 	return &Console{w: w, options: options}
 }
 

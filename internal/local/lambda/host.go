@@ -122,6 +122,7 @@ type Host struct {
 // function is what the host keeps of one function.
 type function struct {
 	sam.Function
+
 	arn  string
 	pool *pool
 }
@@ -218,7 +219,7 @@ func (h *Host) open() error {
 	if h.watchdog, err = startWatchdog(h.tempDir); err != nil {
 		return errors.Join(err, os.RemoveAll(h.tempDir))
 	}
-	if h.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if h.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0"); err != nil {
 		return errors.Join(fmt.Errorf("listen for workers: %w", err), h.watchdog.close(), os.RemoveAll(h.tempDir))
 	}
 	h.server = &http.Server{Handler: h.runtimeAPI(), ReadHeaderTimeout: time.Minute}

@@ -116,6 +116,7 @@ func testFunction(name string) sam.Function {
 type host struct {
 	*lambda.Host
 	*recorder
+
 	tb testing.TB
 }
 
@@ -191,7 +192,10 @@ func errorOf(tb testing.TB, result lambda.Result) (errorType, message string) {
 	if result.FunctionError != "Unhandled" {
 		tb.Fatalf("function error %q, payload %s", result.FunctionError, result.Payload)
 	}
-	var e struct{ ErrorType, ErrorMessage string }
+	var e struct {
+		ErrorType    string `json:"errorType"`
+		ErrorMessage string `json:"errorMessage"`
+	}
 	if err := json.Unmarshal(result.Payload, &e); err != nil {
 		tb.Fatal(err)
 	}
@@ -584,7 +588,7 @@ func TestWorkerOfAnOlderBuildIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(program, data, 0o700); err != nil { //nolint:gosec // a program must be executable
+	if err := os.WriteFile(program, data, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	h := newHost(t, func(_ *sam.Function, c *lambda.Config) {
@@ -774,7 +778,7 @@ func TestKilledHostLeavesNothingBehind(t *testing.T) {
 	if err := os.Symlink(bootstrap, filepath.Join(dir, "bootstrap")); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "FOTOGRAMA_TEST_HOST="+dir)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

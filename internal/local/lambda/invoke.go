@@ -243,5 +243,5 @@ func newTraceID(now time.Time) string {
 	var random [20]byte
 	_, _ = rand.Read(random[:]) // never fails
 	return fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=0",
-		uint32(now.Unix()), hex.EncodeToString(random[:12]), hex.EncodeToString(random[12:])) //nolint:gosec // X-Ray's format has 32 bits
+		uint32(now.Unix()), hex.EncodeToString(random[:12]), hex.EncodeToString(random[12:]))
 }

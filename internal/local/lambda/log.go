@@ -30,7 +30,7 @@ func isEmbeddedMetric(line []byte) bool {
 	}
 	var root struct {
 		AWS *struct {
-			CloudWatchMetrics []json.RawMessage
+			CloudWatchMetrics []json.RawMessage `json:"CloudWatchMetrics"`
 		} `json:"_aws"`
 	}
 	return json.Unmarshal(line, &root) == nil && root.AWS != nil && len(root.AWS.CloudWatchMetrics) > 0

@@ -91,7 +91,7 @@ func (w *worker) start() error {
 	if err := os.Mkdir(w.tempDir, 0o700); err != nil {
 		return fmt.Errorf("make its temporary directory: %w", err)
 	}
-	w.cmd = exec.Command(argv[0], argv[1:]...) //nolint:gosec // to run the functions of the template is what a host is for
+	w.cmd = exec.CommandContext(context.Background(), argv[0], argv[1:]...) //nolint:gosec // to run the functions of the template is what a host is for
 	w.cmd.Dir = taskRoot(argv[0])
 	w.cmd.Env = w.host.environment(w.fn, w, w.cmd.Dir)
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
