@@ -107,8 +107,7 @@ func (b *observed) conclude(ctx context.Context, in *intent, err error) {
 // fail after the object became visible (in setting its tags), so usually only a
 // look at the object tells.
 func (b *observed) failed(ctx context.Context, in *intent, err error) {
-	var refusal s3err.S3Error
-	if errors.As(err, &refusal) && refusal.BaseError().HTTPStatusCode == http.StatusPreconditionFailed {
+	if refusal, ok := errors.AsType[s3err.S3Error](err); ok && refusal.BaseError().HTTPStatusCode == http.StatusPreconditionFailed {
 		b.outbox.drop(ctx, in)
 		return
 	}
@@ -218,8 +217,7 @@ func (b *observed) probe(ctx context.Context, bucket, key, versionID string) (ob
 		in.VersionId = &versionID
 	}
 	out, err := b.HeadObject(ctx, in)
-	var refusal s3err.S3Error
-	if errors.As(err, &refusal) {
+	if _, refused := errors.AsType[s3err.S3Error](err); refused {
 		// A delete marker addressed by its version is there, but not an object.
 		marker := out != nil && out.DeleteMarker != nil && *out.DeleteMarker
 		return objectState{exists: marker, versionID: versionID}, nil
@@ -241,8 +239,7 @@ func (b *observed) probe(ctx context.Context, bucket, key, versionID string) (ob
 // for a bucket that its owner makes again.
 func (b *observed) CreateBucket(ctx context.Context, in *awss3.CreateBucketInput, acl []byte) error {
 	err := b.Backend.CreateBucket(ctx, in, acl)
-	var refusal s3err.S3Error
-	if errors.As(err, &refusal) && refusal.BaseError().Code == "BucketAlreadyOwnedByYou" && b.outbox.region == "us-east-1" {
+	if refusal, ok := errors.AsType[s3err.S3Error](err); ok && refusal.BaseError().Code == "BucketAlreadyOwnedByYou" && b.outbox.region == "us-east-1" {
 		return nil
 	}
 	return err
@@ -288,6 +285,7 @@ type keyedLock struct {
 
 type sharedMutex struct {
 	sync.Mutex
+
 	users int
 }
 

@@ -39,7 +39,7 @@ func runChild(dir string) {
 			}
 			return errors.New("the queue is down")
 		},
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		fmt.Println("error:", err)

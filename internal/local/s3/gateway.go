@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -150,6 +151,7 @@ func fillRequest(to *fasthttp.Request, r *http.Request) error {
 // before its length, for whatever reason, is S3's IncompleteBody.
 type requestBody struct {
 	io.Reader
+
 	closed bool
 }
 
@@ -195,7 +197,7 @@ func writeResponse(w http.ResponseWriter, r *http.Request, from *fasthttp.Respon
 	}
 	bodiless := status == http.StatusNoContent || status == http.StatusNotModified
 	if length >= 0 && !bodiless {
-		header.Set("Content-Length", fmt.Sprint(length))
+		header.Set("Content-Length", strconv.Itoa(length))
 	}
 	w.WriteHeader(status)
 	if bodiless || r.Method == http.MethodHead {

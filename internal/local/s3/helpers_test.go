@@ -134,7 +134,7 @@ func start(t testing.TB) *fixture {
 func startIn(t testing.TB, dir string, q *queues) *fixture {
 	t.Helper()
 	c := &clock{now: time.Now()}
-	server, err := Open(dir, Options{Notify: q.notify, Now: c.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	server, err := Open(dir, Options{Notify: q.notify, Now: c.Now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,8 +207,7 @@ func (f *fixture) notifyQueue(t testing.TB, filters []types.FilterRule, events .
 
 // code is the S3 error code of an SDK error, "" for none.
 func code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	if err != nil {
@@ -234,7 +233,9 @@ func exchange(t testing.TB, r *http.Request) (*http.Response, string) {
 
 // errorCode is the code in an error document.
 func errorCode(body string) string {
-	var document struct{ Code string }
+	var document struct {
+		Code string `xml:"Code"`
+	}
 	if err := xml.Unmarshal([]byte(body), &document); err != nil {
 		return fmt.Sprintf("not an error document: %q", body)
 	}

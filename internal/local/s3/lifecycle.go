@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ type lifecycleRule struct {
 // lifecycleFilter holds one condition, or several in And, or none.
 type lifecycleFilter struct {
 	lifecycleConditions
+
 	And *lifecycleConditions `xml:"And,omitempty"`
 }
 
@@ -120,7 +122,7 @@ func (r *lifecycleRule) validate() error {
 		return s3err.GetAPIError(s3err.ErrMalformedXML)
 	}
 	if !acts {
-		return s3err.APIError{Code: "InvalidRequest", Description: "At least one action needs to be specified in a rule", HTTPStatusCode: 400}
+		return s3err.APIError{Code: "InvalidRequest", Description: "At least one action needs to be specified in a rule", HTTPStatusCode: http.StatusBadRequest}
 	}
 	return errors.Join(r.validateExpiration(), r.validateNoncurrent(), r.validateAbort())
 }
@@ -167,7 +169,7 @@ func (r *lifecycleRule) validateAbort() error {
 		return invalidArgument("'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer")
 	}
 	if c := r.conditions(); len(c.Tags) > 0 || c.GreaterThan != nil || c.LessThan != nil {
-		return s3err.APIError{Code: "InvalidRequest", Description: "AbortIncompleteMultipartUpload cannot be specified with Tags or object sizes.", HTTPStatusCode: 400}
+		return s3err.APIError{Code: "InvalidRequest", Description: "AbortIncompleteMultipartUpload cannot be specified with Tags or object sizes.", HTTPStatusCode: http.StatusBadRequest}
 	}
 	return nil
 }
@@ -308,8 +310,7 @@ func (s *sweep) tagged(ctx context.Context, key, versionID string) (bool, error)
 		return true, nil
 	}
 	tags, err := s.server.backend.GetObjectTagging(ctx, s.bucket, key, versionID)
-	var refusal s3err.S3Error
-	if errors.As(err, &refusal) {
+	if _, refused := errors.AsType[s3err.S3Error](err); refused {
 		return false, nil // no tags, or no object any more
 	}
 	if err != nil {
@@ -329,8 +330,7 @@ func (s *sweep) delete(ctx context.Context, key, versionID string, in *awss3.Del
 		in.VersionId = &versionID
 	}
 	_, err := s.server.backend.remove(ctx, in, "LifecycleExpiration", origin{Principal: "s3.amazonaws.com"})
-	var refusal s3err.S3Error
-	if errors.As(err, &refusal) && refusal.BaseError().HTTPStatusCode < 500 {
+	if refusal, ok := errors.AsType[s3err.S3Error](err); ok && refusal.BaseError().HTTPStatusCode < http.StatusInternalServerError {
 		return nil // changed or gone since it was listed, or locked
 	}
 	if err != nil {
@@ -354,8 +354,7 @@ func (s *sweep) abortUploads(ctx context.Context) error {
 			continue
 		}
 		err := s.server.backend.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: &s.bucket, Key: &upload.Key, UploadId: &upload.UploadID})
-		var refusal s3err.S3Error
-		if err != nil && !errors.As(err, &refusal) {
+		if _, refused := errors.AsType[s3err.S3Error](err); err != nil && !refused {
 			return fmt.Errorf("abort upload %s of %s: %w", upload.UploadID, upload.Key, err)
 		}
 		s.server.options.Logger.InfoContext(ctx, "S3 multipart upload aborted", "bucket", s.bucket, "key", upload.Key, "rule", s.rule.ID)
@@ -415,7 +414,7 @@ func (s *sweep) versions(ctx context.Context) (map[string][]version, []string, e
 }
 
 func pageVersions(page *s3response.ListVersionsResult) []version {
-	var found []version
+	found := make([]version, 0, len(page.Versions)+len(page.DeleteMarkers))
 	for _, v := range page.Versions {
 		found = append(found, version{key: text(v.Key), id: text(v.VersionId), modified: *v.LastModified, size: *v.Size, latest: *v.IsLatest})
 	}

@@ -62,16 +62,16 @@ func TestExpiration(t *testing.T) {
 		"everything":             {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{Prefix: aws.String("")}, Expiration: days(7)}, nil},
 		"empty filter":           {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{}, Expiration: days(7)}, nil},
 		"prefix":                 {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{Prefix: aws.String("in/")}, Expiration: days(7)}, []string{"out/small"}},
-		"prefix in the old form": {types.LifecycleRule{Prefix: aws.String("out/"), Expiration: days(7)}, []string{"in/large", "in/small"}},
+		"prefix in the old form": {types.LifecycleRule{Prefix: aws.String("out/"), Expiration: days(7)}, []string{"in/large", "in/small"}}, //nolint:staticcheck // templates still use it
 		"size":                   {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{ObjectSizeGreaterThan: aws.Int64(100)}, Expiration: days(7)}, []string{"in/small", "out/small"}},
 		"small size":             {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{ObjectSizeLessThan: aws.Int64(100)}, Expiration: days(7)}, []string{"in/large"}},
-		"tag":                    {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{Tag: ptr(tag("video"))}, Expiration: days(7)}, []string{"in/small", "out/small"}},
-		"another tag":            {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{Tag: ptr(tag("audio"))}, Expiration: days(7)}, all},
+		"tag":                    {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{Tag: new(tag("video"))}, Expiration: days(7)}, []string{"in/small", "out/small"}},
+		"another tag":            {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{Tag: new(tag("audio"))}, Expiration: days(7)}, all},
 		"several conditions": {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{
 			Prefix: aws.String("in/"), ObjectSizeLessThan: aws.Int64(100),
 		}}, Expiration: days(7)}, []string{"in/large", "out/small"}},
 		"later":                            {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{}, Expiration: days(8)}, all},
-		"by date":                          {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{}, Expiration: &types.LifecycleExpiration{Date: ptr(midnight())}}, nil},
+		"by date":                          {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{}, Expiration: &types.LifecycleExpiration{Date: new(midnight())}}, nil},
 		"a transition, which is only kept": {types.LifecycleRule{Filter: &types.LifecycleRuleFilter{}, Transitions: []types.Transition{{Days: aws.Int32(1), StorageClass: types.TransitionStorageClassGlacier}}}, all},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,8 +94,6 @@ func TestExpiration(t *testing.T) {
 		})
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func TestDisabledRuleDoesNothing(t *testing.T) {
 	f := start(t)

@@ -179,13 +179,13 @@ func repairUpload(buckets, dir string) error {
 	}
 	bucket, _, _ = strings.Cut(bucket, string(filepath.Separator))
 	if !cameFrom(filepath.Join(buckets, bucket), string(key), uploadID) {
-		return os.Rename(dir, filepath.Join(filepath.Dir(dir), uploadID))
+		return os.Rename(dir, filepath.Join(filepath.Dir(dir), uploadID)) //nolint:gosec // a path that Glob found in the data directory
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := os.RemoveAll(dir); err != nil { //nolint:gosec // as above
 		return err
 	}
 	// The key's directory goes too unless another upload is in it.
-	if err := os.Remove(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Remove(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // as above
 		return err
 	}
 	return nil

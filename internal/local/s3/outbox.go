@@ -49,8 +49,9 @@ func (c *change) creates() bool { return c.group() == "ObjectCreated" }
 
 // intent is a change that is written down but whose outcome is not.
 type intent struct {
-	id int64
 	change
+
+	id int64
 }
 
 // objectState is what the object store says of an object; zero if there is none.

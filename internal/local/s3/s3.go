@@ -20,7 +20,7 @@ import (
 var ErrOpen = errors.New("an S3 server is already open in this process: its storage needs the working directory")
 
 // working is held by the open Server, because the working directory is.
-var working atomic.Bool //nolint:gochecknoglobals // it guards a property of the process
+var working atomic.Bool
 
 const (
 	dirMode  = 0o700
@@ -75,7 +75,7 @@ type Server struct {
 	gateway *gateway
 
 	stop     context.CancelFunc // ends requests under way and the outbox
-	stopped  context.Context    //nolint:containedctx // done once the Server is closing
+	stopped  context.Context    // done once the Server is closing
 	requests sync.RWMutex       // read-locked by each request, locked for good once none is left
 	delivery sync.WaitGroup
 	undo     []func() error // what Close does, last first
@@ -109,7 +109,7 @@ func (s *Server) open(dir string) error {
 	}
 	buckets, versions := filepath.Join(dir, "buckets"), filepath.Join(dir, "versions")
 	for _, d := range []string{buckets, versions} {
-		if err := os.MkdirAll(d, dirMode); err != nil {
+		if err := os.MkdirAll(d, dirMode); err != nil { //nolint:gosec // the person who runs the stack says where
 			return err
 		}
 	}
@@ -205,7 +205,7 @@ func checkXattrs(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }() //nolint:gosec // as created above
 	if err := (attributes{}).StoreAttribute(file, "", "", "fotograma-test", []byte("1")); err != nil {
 		return fmt.Errorf("the file system of %s does not support user extended attributes, which hold the metadata of objects; "+
 			"choose a data directory on another one (ext4, XFS, Btrfs, APFS): %w", dir, err)

@@ -94,8 +94,7 @@ func (s *settings) forgetLost(ctx context.Context, be backend.Backend) error {
 	}
 	for _, bucket := range buckets {
 		_, err := be.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &bucket})
-		var refusal s3err.S3Error
-		if errors.As(err, &refusal) {
+		if _, refused := errors.AsType[s3err.S3Error](err); refused {
 			err = s.forget(ctx, bucket)
 		}
 		if err != nil {
@@ -109,14 +108,15 @@ func (s *settings) forgetLost(ctx context.Context, be backend.Backend) error {
 type settingCall struct {
 	method  string
 	setting string
-	action  auth.Action     // what a bucket policy calls it
-	perm    auth.Permission // what an ACL calls it
-	handle  func(call *bucketCall) (any, error)
+	action  auth.Action                            // what a bucket policy calls it
+	perm    auth.Permission                        // what an ACL calls it
+	handle  func(call *bucketCall) ([]byte, error) // returns the document to answer, nil for none
 }
 
 // bucketCall is a request that passed authentication.
 type bucketCall struct {
 	fiber.Ctx
+
 	bucket  string
 	setting string
 }
@@ -220,30 +220,23 @@ func authorize(be backend.Backend, iam auth.IAMService, call settingCall) fiber.
 // controller turns a call into what versitygw's response writer wants.
 func controller(call settingCall) controllers.Controller {
 	return func(ctx fiber.Ctx) (*controllers.Response, error) {
-		data, err := call.handle(&bucketCall{Ctx: ctx, bucket: strings.Clone(ctx.Params("bucket")), setting: call.setting})
+		document, err := call.handle(&bucketCall{Ctx: ctx, bucket: strings.Clone(ctx.Params("bucket")), setting: call.setting})
 		status := http.StatusOK
 		if call.method == http.MethodDelete {
 			status = http.StatusNoContent
 		}
-		return &controllers.Response{
-			Data:     data,
-			Headers:  xmlHeaders(data),
-			MetaOpts: &controllers.MetaOptions{Status: status},
-		}, err
+		response := &controllers.Response{MetaOpts: &controllers.MetaOptions{Status: status}}
+		if document != nil {
+			contentType := fiber.MIMEApplicationXML
+			response.Data, response.Headers = document, map[string]*string{"Content-Type": &contentType}
+		}
+		return response, err
 	}
-}
-
-func xmlHeaders(data any) map[string]*string {
-	if data == nil {
-		return nil
-	}
-	contentType := fiber.MIMEApplicationXML
-	return map[string]*string{"Content-Type": &contentType}
 }
 
 // put stores the document that parse returns for the request's body.
-func (s *settings) put(parse func(body []byte) (any, error)) func(*bucketCall) (any, error) {
-	return func(call *bucketCall) (any, error) {
+func (s *settings) put(parse func(body []byte) (any, error)) func(*bucketCall) ([]byte, error) {
+	return func(call *bucketCall) ([]byte, error) {
 		document, err := parse(call.BodyRaw())
 		if err != nil {
 			return nil, err
@@ -261,8 +254,8 @@ func (s *settings) save(call *bucketCall, document any) error {
 }
 
 // getOr returns the stored document; without one the given document or error.
-func (s *settings) getOr(otherwise []byte, none error) func(*bucketCall) (any, error) {
-	return func(call *bucketCall) (any, error) {
+func (s *settings) getOr(otherwise []byte, none error) func(*bucketCall) ([]byte, error) {
+	return func(call *bucketCall) ([]byte, error) {
 		document, err := s.store.setting(call.RequestCtx(), call.bucket, call.setting)
 		if err != nil {
 			return nil, err
@@ -277,13 +270,13 @@ func (s *settings) getOr(otherwise []byte, none error) func(*bucketCall) (any, e
 	}
 }
 
-func (s *settings) remove(call *bucketCall) (any, error) {
+func (s *settings) remove(call *bucketCall) ([]byte, error) {
 	return nil, s.store.deleteSetting(call.RequestCtx(), call.bucket, call.setting)
 }
 
 // putNotification replaces a bucket's notification rules, after a test event
 // reached every queue in them or the caller chose to do without.
-func (s *settings) putNotification(call *bucketCall) (any, error) {
+func (s *settings) putNotification(call *bucketCall) ([]byte, error) {
 	config, err := parseNotification(call.BodyRaw(), rand.Text)
 	if err != nil {
 		return nil, err

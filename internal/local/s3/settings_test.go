@@ -14,8 +14,7 @@ import (
 )
 
 func apiCode(err error) string {
-	var api s3err.S3Error
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[s3err.S3Error](err); ok {
 		return api.BaseError().Code
 	}
 	return err.Error()
