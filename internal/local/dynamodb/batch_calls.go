@@ -175,7 +175,7 @@ type batchWriteInput struct {
 }
 
 type batchWriteOutput struct {
-	UnprocessedItems map[string][]empty
+	UnprocessedItems map[string][]writeRequest
 	ConsumedCapacity []*consumed `json:",omitempty"`
 }
 
@@ -256,7 +256,7 @@ func (s *Server) batchWriteItem(_ context.Context, in *batchWriteInput) (*batchW
 	if err != nil {
 		return nil, err
 	}
-	return &batchWriteOutput{UnprocessedItems: map[string][]empty{}, ConsumedCapacity: capacity.report(in.ReturnConsumedCapacity)}, nil
+	return &batchWriteOutput{UnprocessedItems: map[string][]writeRequest{}, ConsumedCapacity: capacity.report(in.ReturnConsumedCapacity)}, nil
 }
 
 // batchWriteError is how a batch words a key that does not fit the table.

@@ -403,3 +403,29 @@ func checkKeyConditions(t *testing.T, conditions keyConditions) {
 		}
 	}
 }
+
+// FuzzItems looks for JSON that the reader takes and does not give back the same.
+func FuzzItems(f *testing.F) {
+	f.Add(sampleItem)
+	f.Add(sampleValues)
+	for _, seed := range []string{
+		`{}`, `null`, `{"a":null}`, `{"a":{}}`, `{"a":{"S":"x","N":"1"}}`, `{"a":{"S":null,"N":"1"}}`, `{"a":{"X":[{"y":{}}],"S":"\ud800"}}`, `{"a":{"N":"1e5"}}`,
+		`{"a":{"L":[{"M":{"":{"B":""}}}]}}`, `{"a":{"SS":["a","a"]}}`, `{"a":{"BOOL":"true"}}`, `{"a":"b"}`, `{"a":{"L":{}}}`, `[]`, `{"a":{"S":"\u0000\"\\/\b"}}`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var it item
+		if err := json.Unmarshal([]byte(text), &it); err != nil || it.validate() != nil {
+			return
+		}
+		encoded := it.appendJSON(nil)
+		if !json.Valid(encoded) {
+			t.Fatalf("%q became %q, which is no JSON", text, encoded)
+		}
+		wantEqualItems(t, text, parseItem(t, string(encoded)), it)
+		if size, again := it.size(), parseItem(t, string(encoded)).size(); size != again {
+			t.Errorf("%q has size %d, then %d", text, size, again)
+		}
+	})
+}

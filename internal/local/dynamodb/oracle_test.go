@@ -69,6 +69,133 @@ func TestAgreesWithDynalite(t *testing.T) {
 	}
 }
 
+// TestMistakesAgreeWithDynalite compares the answers to calls that are wrong in ways the random calls are not.
+func TestMistakesAgreeWithDynalite(t *testing.T) {
+	oracle := startDynalite(t)
+	local := httptest.NewServer(newTestServer(t))
+	t.Cleanup(local.Close)
+	pair := &oraclePair{t: t, local: local.URL, oracle: oracle}
+	for _, table := range oracleTables {
+		pair.call("CreateTable", table)
+	}
+	pair.waitActive()
+	for i, line := range strings.Split(strings.TrimSpace(oracleMistakes), "\n") {
+		name, body, _ := strings.Cut(line, " ")
+		var request object
+		if err := json.Unmarshal([]byte(body), &request); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if _, ok := pair.compare(i, name, request); ok {
+			t.Errorf("dynalite sees no mistake in %s", line)
+		}
+	}
+}
+
+const oracleMistakes = `
+CreateTable {}
+CreateTable {"TableName":"ab"}
+CreateTable {"TableName":"abc"}
+CreateTable {"TableName":"abc;","BillingMode":"FREE","AttributeDefinitions":[],"KeySchema":[]}
+CreateTable {"TableName":"abc","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"X"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}]}
+CreateTable {"TableName":"abc","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","ProvisionedThroughput":{"ReadCapacityUnits":1,"WriteCapacityUnits":1},"AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"b","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"},{"AttributeName":"b","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"},{"AttributeName":"a","KeyType":"RANGE"}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"RANGE"}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"},{"AttributeName":"b","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"},{"AttributeName":"b","KeyType":"HASH"}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"},{"AttributeName":"b","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"GlobalSecondaryIndexes":[]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"GlobalSecondaryIndexes":[{"IndexName":"abc","KeySchema":[{"AttributeName":"x","KeyType":"HASH"}],"Projection":{"ProjectionType":"ALL"}}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"GlobalSecondaryIndexes":[{"IndexName":"abc","KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"Projection":{}}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"GlobalSecondaryIndexes":[{"IndexName":"abc","KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"Projection":{"ProjectionType":"ALL","NonKeyAttributes":["x"]}}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"LocalSecondaryIndexes":[]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"LocalSecondaryIndexes":[{"IndexName":"abc","KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"Projection":{"ProjectionType":"ALL"}}]}
+CreateTable {"TableName":"abc","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"},{"AttributeName":"b","AttributeType":"S"}],"KeySchema":[{"AttributeName":"a","KeyType":"HASH"},{"AttributeName":"b","KeyType":"RANGE"}],"LocalSecondaryIndexes":[{"IndexName":"abc","KeySchema":[{"AttributeName":"b","KeyType":"HASH"},{"AttributeName":"a","KeyType":"RANGE"}],"Projection":{"ProjectionType":"ALL"}}]}
+DescribeTable {}
+DescribeTable {"TableName":"ab"}
+DescribeTable {"TableName":"a;c"}
+DescribeTable {"TableName":"nothing"}
+DeleteTable {"TableName":"nothing"}
+DescribeTimeToLive {"TableName":"nothing"}
+UpdateTable {"TableName":"plain"}
+UpdateTable {"TableName":"plain","BillingMode":"PROVISIONED"}
+UpdateTable {"TableName":"plain","GlobalSecondaryIndexUpdates":[{}]}
+ListTables {"Limit":0}
+ListTables {"Limit":101}
+ListTables {"ExclusiveStartTableName":"a;"}
+GetItem {"TableName":"plain","Key":{}}
+GetItem {"TableName":"plain","Key":{"k":{"N":"1"}}}
+GetItem {"TableName":"plain","Key":{"k":{"S":""}}}
+GetItem {"TableName":"plain","Key":{"k":{"S":"a"},"x":{"S":"a"}}}
+GetItem {"TableName":"nothing","Key":{"k":{"S":"a"}}}
+GetItem {"TableName":"plain","Key":{"k":{"S":"a"}},"ReturnConsumedCapacity":"x"}
+GetItem {"TableName":"plain","Key":{"k":{"S":"a"}},"ExpressionAttributeNames":{"#a":"a"}}
+GetItem {"TableName":"plain","Key":{"k":{"S":"a"}},"ProjectionExpression":"k.a"}
+PutItem {"TableName":"plain"}
+PutItem {"TableName":"plain","Item":{}}
+PutItem {"TableName":"plain","Item":{"k":{"S":""}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"N":""}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"N":"1 "}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"N":"1e126"}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"N":"1e-131"}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"N":"1.234567890123456789012345678901234567891"}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"NS":["1","x"]}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"NS":[]}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"BS":[]}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"BS":["AA==","AA=="]}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"L":[{"M":{"y":{"SS":["a","a"]}}}]}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"S":"a","N":"1"}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"B":"a"}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"B":"a==="}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"B":1}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"S":true}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"S":{}}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"SS":"a"}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"L":{}}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"BOOL":1}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":{"BOOL":"perhaps"}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":[]}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"},"x":"a"}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"}},"ReturnValues":"ALL"}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"}},"ExpressionAttributeValues":{":a":{"S":"a"}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"}},"ConditionExpression":"a = :a","ExpressionAttributeValues":{":a":{"S":"a"},":b":{"S":"a"}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"}},"ConditionExpression":"a = :a","ExpressionAttributeValues":{":a":{"NS":["1","1"]}}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"}},"ConditionExpression":"a = :a","ExpressionAttributeValues":{}}
+PutItem {"TableName":"plain","Item":{"k":{"S":"a"}},"ConditionExpression":"#a = :a","ExpressionAttributeNames":{"a":"a"},"ExpressionAttributeValues":{":a":{"S":"a"}}}
+Query {"TableName":"indexed"}
+Query {"TableName":"indexed","KeyConditionExpression":"k = :k AND r = :r AND h = :r","ExpressionAttributeValues":{":k":{"S":"a"},":r":{"N":"1"}}}
+Query {"TableName":"indexed","KeyConditionExpression":"k = :k","ExpressionAttributeValues":{":k":{"S":"a"}},"ExclusiveStartKey":{"k":{"S":"a"}}}
+Query {"TableName":"indexed","KeyConditionExpression":"k = :k","ExpressionAttributeValues":{":k":{"S":"a"}},"ExclusiveStartKey":{"k":{"S":"b"},"r":{"N":"1"}}}
+Query {"TableName":"indexed","KeyConditionExpression":"k = :k AND r > :r","ExpressionAttributeValues":{":k":{"S":"a"},":r":{"N":"1"}},"ExclusiveStartKey":{"k":{"S":"a"},"r":{"N":"0"}}}
+Query {"TableName":"indexed","KeyConditionExpression":"k = :k","ExpressionAttributeValues":{":k":{"S":"a"}},"ExclusiveStartKey":{"k":{"S":"a"},"r":{"S":"0"}}}
+Query {"TableName":"indexed","IndexName":"by-gh","KeyConditionExpression":"g = :k","ExpressionAttributeValues":{":k":{"S":"a"}},"ExclusiveStartKey":{"k":{"S":"a"},"r":{"N":"0"}}}
+Query {"TableName":"indexed","IndexName":"by-none","KeyConditionExpression":"g = :k","ExpressionAttributeValues":{":k":{"S":"a"}}}
+Query {"TableName":"indexed","IndexName":"by-gh","ConsistentRead":true,"KeyConditionExpression":"g = :k","ExpressionAttributeValues":{":k":{"S":"a"}}}
+Query {"TableName":"indexed","IndexName":"by-g","Select":"ALL_ATTRIBUTES","KeyConditionExpression":"g = :k","ExpressionAttributeValues":{":k":{"S":"a"}}}
+Query {"TableName":"indexed","KeyConditionExpression":"k = :k","FilterExpression":"r = :k","ExpressionAttributeValues":{":k":{"S":"a"}}}
+Query {"TableName":"indexed","KeyConditionExpression":"k = :k","Limit":0,"Select":"x","ExpressionAttributeValues":{":k":{"S":"a"}}}
+Scan {"TableName":"plain","Segment":1}
+Scan {"TableName":"plain","TotalSegments":1}
+Scan {"TableName":"plain","Segment":1,"TotalSegments":1}
+Scan {"TableName":"plain","ExclusiveStartKey":{"x":{"S":"a"}}}
+Scan {"TableName":"plain","ExclusiveStartKey":{"k":{"S":"a"},"x":{"S":"a"}}}
+Scan {"TableName":"plain","ExclusiveStartKey":{"k":{"N":"x"}}}
+Scan {"TableName":"plain","ExclusiveStartKey":{"k":{}}}
+Scan {"TableName":"plain","Segment":1,"TotalSegments":4096,"ExclusiveStartKey":{"k":{"S":"a"}}}
+BatchGetItem {}
+BatchGetItem {"RequestItems":{}}
+BatchGetItem {"RequestItems":{"plain":{"Keys":[]}}}
+BatchGetItem {"RequestItems":{"nothing":{"Keys":[{"k":{"S":"a"}}]}}}
+BatchGetItem {"RequestItems":{"plain":{"Keys":[{"k":{"N":"1"}}]}}}
+BatchWriteItem {}
+BatchWriteItem {"RequestItems":{"plain":[{"PutRequest":{"Item":{"x":{"S":"a"}}}}]}}
+BatchWriteItem {"RequestItems":{"plain":[{"DeleteRequest":{"Key":{"x":{"S":"a"}}}}]}}
+BatchWriteItem {"RequestItems":{"plain":[{"PutRequest":{"Item":{"k":{"S":"a"}}}},{"DeleteRequest":{"Key":{"k":{"S":"a"}}}}]}}
+ExecuteStatement {}
+`
+
 // startDynalite installs dynalite, once per lock file, and starts it.
 func startDynalite(t *testing.T) string {
 	t.Helper()
