@@ -20,7 +20,7 @@ func main() {
 	var cfg processing.WorkerConfig
 	fn := boot.Start(&cfg)
 	aws := processing.AWS{DB: dynamodb.NewFromConfig(fn.AWS), S3: s3.NewFromConfig(fn.AWS), Q: sqs.NewFromConfig(fn.AWS)}
-	engine := boot.Must(frames.New(cfg.Engine()))
+	engine := boot.Must(frames.New(frames.Config{FFmpeg: cfg.FFmpeg, FFprobe: cfg.FFprobe, Limits: cfg.Limits()}))
 	worker := processing.NewWorker(cfg, aws, engine, fn.Metrics, time.Now, boot.NewID)
 	lambda.Start(batch.Handle(worker.HandleMessage))
 }

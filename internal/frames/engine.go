@@ -62,9 +62,12 @@ func New(c Config) (*Engine, error) {
 
 // ExtractOptions is what [Engine.Extract] may know besides the extraction.
 type ExtractOptions struct {
-	// Filename and SourceSHA256 (hexadecimal) go into the manifest.
-	Filename     string
-	SourceSHA256 string
+	// Filename goes into the manifest.
+	Filename string
+	// SourceSHA256 gives the hash of the video's file for the manifest, in
+	// hexadecimal; nil if it is not known. It is called once, when the frames are
+	// written, so that the hash can be worked out meanwhile.
+	SourceSHA256 func() (string, error)
 	// Progress is called, if it is set, from one goroutine at a time with how
 	// much is done, 0 to 1 by the video's own time and never going back, and the
 	// number of frames written. It is called about a hundred times, in the end

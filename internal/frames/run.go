@@ -314,14 +314,21 @@ func (r *run) result() (Result, error) {
 	if len(r.frames) == 0 {
 		return Result{}, fail(CodeNoFrames, "the video ends after %g s", r.media.base.seconds(r.timeline.end()-r.timeline.origin))
 	}
+	r.watch.pause()
+	video := Video{Filename: r.opts.Filename, Media: r.media}
+	if r.opts.SourceSHA256 != nil {
+		var err error
+		if video.SHA256, err = r.opts.SourceSHA256(); err != nil {
+			return Result{}, fmt.Errorf("hash of the source: %w", err)
+		}
+	}
 	manifest := Manifest{
-		Video:      Video{Filename: r.opts.Filename, SHA256: r.opts.SourceSHA256, Media: r.media},
+		Video:      video,
 		Extraction: r.x,
 		Frames:     r.frames,
 		Warnings:   r.warnings(),
 		Engine:     Build{Name: engineName, FFmpeg: r.media.ffmpeg},
 	}
-	r.watch.pause()
 	sum, err := r.archive.close(&manifest)
 	if err != nil {
 		return Result{}, err

@@ -182,7 +182,7 @@ func (j *running) work(ctx context.Context, hold *hold) error {
 			Key: archiveKey, ManifestKey: manifestKey, Frames: result.Frames, Size: result.Size, SHA256: result.SHA256,
 			ExpiresAt: expiry(j.Now(), j.RetentionDays),
 		},
-		Warnings: result.Warnings,
+		Warnings: codes(result.Warnings),
 	}
 	return nil
 }
@@ -239,7 +239,7 @@ func (j *running) stream(ctx context.Context, src *Source, x frames.Extraction, 
 	return result, group.Wait() //nolint:wrapcheck // wrapped where they arise
 }
 
-func (j *running) putManifest(ctx context.Context, key string, m *frames.Manifest) error {
+func (j *running) putManifest(ctx context.Context, key string, m frames.Manifest) error {
 	pipe, sink := io.Pipe()
 	go func() { sink.CloseWithError(json.NewEncoder(sink).Encode(m)) }()
 	err := j.Objects.Put(ctx, key, "application/json", pipe)
@@ -339,4 +339,12 @@ func mediaOf(m frames.Media) event.Media {
 		Duration: m.Duration, Width: m.Width, Height: m.Height,
 		FrameRate: m.FrameRate, Codec: m.Codec, Rotation: m.Rotation,
 	}
+}
+
+func codes(warnings []frames.Warning) []string {
+	codes := make([]string, len(warnings))
+	for i, w := range warnings {
+		codes[i] = w.Code
+	}
+	return codes
 }

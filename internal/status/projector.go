@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -36,7 +37,11 @@ func (p *Projector) project(ctx context.Context, e event.Event) error {
 			return Change{Ref: d.VideoRef, Status: rest.Queued}
 		})
 	case event.RetryRequested{}.EventType():
-		return advance(ctx, p, e, retried)
+		return with(e, func(d event.RetryRequested) error {
+			return errors.Join(
+				p.Store.Extract(ctx, d.VideoRef, d.Extraction),
+				p.Store.Advance(ctx, Change{Ref: d.VideoRef, At: e.Time(), Status: rest.Queued}))
+		})
 	case event.ProcessingStarted{}.EventType():
 		return advance(ctx, p, e, started)
 	case event.ProcessingProgressed{}.EventType():
@@ -82,14 +87,6 @@ func advance[T event.Data](ctx context.Context, p *Projector, e event.Event, cha
 		c.At = e.Time()
 		return p.Store.Advance(ctx, c)
 	})
-}
-
-func retried(d event.RetryRequested) Change {
-	return Change{
-		Ref: d.VideoRef, Status: rest.Queued,
-		Set:    map[string]any{"extraction": string(d.Extraction)},
-		Remove: []string{"archive", "error_code", "warnings"},
-	}
 }
 
 func started(d event.ProcessingStarted) Change {

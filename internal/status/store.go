@@ -83,13 +83,24 @@ func (s *Store) Describe(ctx context.Context, at time.Time, v event.VideoRegiste
 		Set(expression.Name("expires_at"), expression.Value(v.ExpiresAt)).
 		Set(expression.Name("ttl"), expression.Value(v.ExpiresAt.Add(keep).Unix()))
 	return s.update(ctx, v.VideoRef, setFirst(set, map[string]any{
-		"extraction":   string(v.Extraction),
-		"status":       rest.AwaitingUpload,
-		"owner_status": ownerStatus(v.OwnerID, rest.AwaitingUpload),
-		"position":     position(v.Run, rest.AwaitingUpload),
-		"progress":     0,
-		"updated_at":   at,
+		"extraction":     string(v.Extraction),
+		"extraction_run": v.Run,
+		"status":         rest.AwaitingUpload,
+		"owner_status":   ownerStatus(v.OwnerID, rest.AwaitingUpload),
+		"position":       position(v.Run, rest.AwaitingUpload),
+		"progress":       0,
+		"updated_at":     at,
 	}), expression.Name("deleted").AttributeNotExists())
+}
+
+// Extract writes what a run extracts, unless that of a later one is there.
+func (s *Store) Extract(ctx context.Context, ref event.VideoRef, extraction json.RawMessage) error {
+	run := expression.Name("extraction_run")
+	set := expression.
+		Set(run, expression.Value(ref.Run)).
+		Set(expression.Name("extraction"), expression.Value(string(extraction)))
+	newer := run.AttributeNotExists().Or(run.LessThan(expression.Value(ref.Run)))
+	return s.update(ctx, ref, set, expression.Name("deleted").AttributeNotExists().And(newer))
 }
 
 // setFirst sets attributes that are not there yet.
@@ -109,10 +120,13 @@ type Change struct {
 	// Progress is set with every change: 0 to 1.
 	Progress float64
 
-	// Set and Remove are further attributes of the row.
-	Set    map[string]any
-	Remove []string
+	// Set are further attributes of the row.
+	Set map[string]any
 }
+
+// results are the attributes that tell how a run ended: a step that does not
+// set them belongs to a run that has none yet.
+var results = []string{"archive", "error_code", "warnings"}
 
 // Advance writes a step, unless the video is there or further already.
 func (s *Store) Advance(ctx context.Context, c Change) error {
@@ -141,8 +155,10 @@ func (c Change) builder(at int) expression.UpdateBuilder {
 	for name, value := range c.Set {
 		set = set.Set(expression.Name(name), expression.Value(value))
 	}
-	for _, name := range c.Remove {
-		set = set.Remove(expression.Name(name))
+	for _, name := range results {
+		if _, kept := c.Set[name]; !kept && c.Status != rest.Expired {
+			set = set.Remove(expression.Name(name))
+		}
 	}
 	return set
 }

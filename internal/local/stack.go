@@ -1,0 +1,416 @@
+// Package local is Fotograma's stack on one machine: what template.yaml names,
+// made from it, in one process, without Docker, an account or a network. The
+// functions are the real binaries, run as Lambda runs them; S3, SQS, DynamoDB,
+// SES and Secrets Manager speak AWS' own protocols.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/fotograma/fotograma/internal/local/eventsource"
+	"github.com/fotograma/fotograma/internal/local/gateway"
+	"github.com/fotograma/fotograma/internal/local/lambda"
+	"github.com/fotograma/fotograma/internal/local/metrics"
+	"github.com/fotograma/fotograma/internal/local/provision"
+	"github.com/fotograma/fotograma/internal/local/sam"
+	"github.com/fotograma/fotograma/internal/local/schedule"
+	"github.com/fotograma/fotograma/internal/local/ses"
+)
+
+// InboxPath is where the mails are shown, at the address of the AWS services.
+const InboxPath = ses.InboxPath
+
+// Options says how to run the stack.
+type Options struct {
+	Template   string            // path of the SAM template
+	Parameters map[string]string // of the template
+	Functions  string            // folder with the functions' programs, named as their folders
+	DataDir    string            // folder in which everything is kept; made if need be
+	AWSAddr    string            // "127.0.0.1:4566": where the AWS services listen
+	WebAddr    string            // "127.0.0.1:8080": where the API and the web app listen
+	Web        fs.FS             // the web app's files
+
+	// Endpoint is the address of AWS services to use instead of the built-in
+	// ones; empty for those.
+	Endpoint string
+
+	SMTPURL string // relays mails; empty for the inbox only
+
+	Output io.Writer // logs, for a person
+	Quiet  bool      // only warnings and errors
+}
+
+func (o Options) log() *slog.Logger {
+	level := slog.LevelInfo
+	if o.Quiet {
+		level = slog.LevelWarn
+	}
+	return slog.New(slog.NewTextHandler(o.Output, &slog.HandlerOptions{Level: level}))
+}
+
+// Stack is a running stack.
+type Stack struct {
+	options  Options
+	log      *slog.Logger
+	template *sam.Template
+	aws      aws.Config
+	url      string // of the AWS services
+
+	endpoints *Endpoints // nil if they are not ours
+	host      *lambda.Host
+	metrics   *metrics.Metrics
+
+	background context.Context //nolint:containedctx // what runs until Close
+	cancel     context.CancelFunc
+	running    sync.WaitGroup
+	failed     chan error
+	closers    []func(context.Context) error // in the order in which they were opened
+}
+
+// Start starts the stack; it is ready when Start returns. An error leaves
+// nothing running.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	s := &Stack{options: o, log: o.log(), failed: make(chan error, 1)}
+	s.background, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := s.start(ctx); err != nil {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		return nil, errors.Join(err, s.Close(closing))
+	}
+	return s, nil
+}
+
+func (s *Stack) start(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		s.openData, s.loadTemplate, s.openAWS, s.startHost, s.serveAWS, s.provision, s.serveWeb, s.startSources, s.startSchedules,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WebURL is the address of the API and the web app.
+func (s *Stack) WebURL() string { return "http://" + s.options.WebAddr }
+
+// AWSURL is the address of the AWS services.
+func (s *Stack) AWSURL() string { return s.url }
+
+// InboxURL is where the mails are shown; empty if SES is not ours.
+func (s *Stack) InboxURL() string {
+	if s.endpoints == nil {
+		return ""
+	}
+	return s.url + InboxPath
+}
+
+// Failed tells of what ended the stack by itself.
+func (s *Stack) Failed() <-chan error { return s.failed }
+
+// Close stops the stack within ctx: first what brings work, then the functions,
+// then what they write to.
+func (s *Stack) Close(ctx context.Context) error {
+	s.cancel()
+	s.running.Wait()
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i](ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Stack) onClose(do func(context.Context) error) { s.closers = append(s.closers, do) }
+
+// openData makes the data folder and keeps other stacks out of it.
+func (s *Stack) openData(context.Context) error {
+	dir, err := filepath.Abs(s.options.DataDir) // S3 changes the working directory
+	if err != nil {
+		return fmt.Errorf("find the data folder: %w", err)
+	}
+	s.options.DataDir = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	unlock, err := lock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return fmt.Errorf("another stack uses %s: %w", dir, err)
+	}
+	s.onClose(func(context.Context) error { return unlock() })
+	return nil
+}
+
+func (s *Stack) loadTemplate(context.Context) error {
+	s.url = "http://" + s.options.AWSAddr
+	if s.options.Endpoint != "" {
+		s.url = strings.TrimSuffix(s.options.Endpoint, "/")
+	}
+	var err error
+	if s.template, err = loadTemplate(s.options, s.url); err != nil {
+		return err
+	}
+	if len(s.template.APIs) != 1 {
+		return fmt.Errorf("%s has %d APIs; the stack serves one", s.options.Template, len(s.template.APIs))
+	}
+	return nil
+}
+
+// loadTemplate reads the template with what differs on one machine.
+func loadTemplate(o Options, awsURL string) (*sam.Template, error) {
+	parameters := map[string]string{"Stage": "local", "WebOrigin": "http://" + o.WebAddr}
+	for name, value := range o.Parameters {
+		parameters[name] = value
+	}
+	template, err := sam.Load(sam.Config{
+		Path: o.Template, Parameters: parameters, Region: Region, AccountID: AccountID, QueueBaseURL: awsURL,
+		APIBaseURL: func(string, string) string { return "http://" + o.WebAddr },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load the template: %w", err)
+	}
+	return template, nil
+}
+
+func (s *Stack) openAWS(ctx context.Context) error {
+	if s.options.Endpoint != "" {
+		var err error
+		s.aws, err = externalConfig(ctx, s.url)
+		return err
+	}
+	s.aws = AWSConfig(s.url)
+	endpoints, err := OpenEndpoints(s.options.DataDir, s.url, s.options.SMTPURL, s.log)
+	if err != nil {
+		return err
+	}
+	s.endpoints = endpoints
+	s.onClose(func(context.Context) error { return endpoints.Close() })
+	s.running.Go(func() { endpoints.sweep(s.background, s.log) })
+	return nil
+}
+
+func (s *Stack) startHost(ctx context.Context) error {
+	s.metrics = metrics.New(metrics.Config{SQS: sqs.NewFromConfig(s.aws), Queues: s.template.Queues})
+	level := slog.LevelInfo
+	if s.options.Quiet {
+		level = slog.LevelError
+	}
+	console := lambda.NewConsole(s.options.Output, lambda.ConsoleOptions{Color: isTerminal(s.options.Output), Level: level})
+	env, err := functionEnv(ctx, s.aws)
+	if err != nil {
+		return err
+	}
+	programs, err := filepath.Abs(s.options.Functions)
+	if err != nil {
+		return fmt.Errorf("find the functions: %w", err)
+	}
+	s.host, err = lambda.New(lambda.Config{
+		Functions: s.template.Functions,
+		Command:   func(f sam.Function) ([]string, error) { return program(programs, f) },
+		Env:       func(sam.Function) []string { return env },
+		Region:    Region, AccountID: AccountID,
+		Log: console.Print, Observer: s.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("start the Lambda host: %w", err)
+	}
+	s.onClose(s.host.Close)
+	return nil
+}
+
+// functionEnv is what functions must know to reach AWS from this machine.
+func functionEnv(ctx context.Context, cfg aws.Config) ([]string, error) {
+	credentials, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find AWS credentials: %w", err)
+	}
+	env := []string{
+		"AWS_ENDPOINT_URL=" + *cfg.BaseEndpoint,
+		"AWS_ACCESS_KEY_ID=" + credentials.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + credentials.SecretAccessKey,
+	}
+	if credentials.SessionToken != "" {
+		env = append(env, "AWS_SESSION_TOKEN="+credentials.SessionToken)
+	}
+	return env, nil
+}
+
+// program finds the program of a function: it is named as the function's folder,
+// that of its code or of its Dockerfile.
+func program(dir string, f sam.Function) ([]string, error) {
+	folder := filepath.Base(filepath.Clean(f.CodeURI))
+	if f.PackageType == "Image" {
+		folder = filepath.Base(filepath.Dir(f.Dockerfile))
+	}
+	path := filepath.Join(dir, folder)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("%s has not been built (make build): %w", f.LogicalID, err)
+	}
+	return []string{path}, nil
+}
+
+// serveAWS listens for AWS calls: those of the built-in services, and Lambda's.
+func (s *Stack) serveAWS(ctx context.Context) error {
+	if s.endpoints == nil {
+		return nil
+	}
+	return s.serve(ctx, s.options.AWSAddr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/") {
+			s.host.ServeHTTP(w, r)
+			return
+		}
+		s.endpoints.ServeHTTP(w, r)
+	}))
+}
+
+func (s *Stack) provision(ctx context.Context) error {
+	if err := provision.Apply(ctx, s.aws, s.template, s.log); err != nil {
+		return fmt.Errorf("make what the template names: %w", err)
+	}
+	return nil
+}
+
+func (s *Stack) serveWeb(ctx context.Context) error {
+	api, err := gateway.New(gateway.Config{
+		API: s.template.APIs[0], Invoker: invoker{s.host}, Region: Region, AccountID: AccountID, Logger: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("start the API gateway: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", s.metrics.Handler())
+	mux.Handle("/", webApp(s.options.Web, s.url))
+	return s.serve(ctx, s.options.WebAddr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if api.Handles(r) {
+			api.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+}
+
+// invoker lets the gateway invoke functions.
+type invoker struct{ host *lambda.Host }
+
+func (i invoker) Invoke(ctx context.Context, function string, payload []byte) ([]byte, string, error) {
+	result, err := i.host.Invoke(ctx, function, payload)
+	return result.Payload, result.FunctionError, err
+}
+
+func (s *Stack) startSources(context.Context) error {
+	runner, err := eventsource.New(eventsource.Config{
+		Sources: s.template.EventSources, SQS: sqs.NewFromConfig(s.aws), Invoker: s.host, Logger: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("start the event sources: %w", err)
+	}
+	s.running.Go(func() { runner.Run(s.background) })
+	return nil
+}
+
+func (s *Stack) startSchedules(context.Context) error {
+	runner, err := schedule.New(schedule.Config{
+		Schedules: s.template.Schedules, Invoker: s.host, Region: Region, AccountID: AccountID, Logger: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("start the schedules: %w", err)
+	}
+	s.running.Go(func() { runner.Run(s.background) })
+	return nil
+}
+
+// serve listens on an address of this machine until Close.
+func (s *Stack) serve(ctx context.Context, addr string, handler http.Handler) error {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // broken connections
+	}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			select {
+			case s.failed <- err:
+			default: // the first failure tells enough
+			}
+		}
+	}()
+	s.onClose(func(ctx context.Context) error {
+		// Long polls and streams would hold a graceful shutdown up.
+		ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
+		defer cancel()
+		if server.Shutdown(ctx) == nil {
+			return nil
+		}
+		return server.Close()
+	})
+	return nil
+}
+
+// FunctionError is an error that a function returned; its payload tells more.
+type FunctionError struct {
+	Kind string // "Handled" or "Unhandled"
+}
+
+// Error implements error.
+func (e *FunctionError) Error() string { return "the function returned an error (" + e.Kind + ")" }
+
+// Invoke runs one function on one event, and gives what it returned, also with a
+// *FunctionError. It uses the AWS services at o.Endpoint, else those of the
+// running stack, else the built-in ones for as long as it takes.
+func Invoke(ctx context.Context, o Options, function string, event []byte) (payload []byte, err error) {
+	if o.Endpoint == "" && listens(ctx, o.AWSAddr) {
+		o.Endpoint = "http://" + o.AWSAddr
+	}
+	s := &Stack{options: o, log: o.log(), failed: make(chan error, 1)}
+	s.background, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		err = errors.Join(err, s.Close(closing))
+	}()
+	steps := []func(context.Context) error{s.loadTemplate, s.openAWS, s.startHost}
+	if o.Endpoint == "" {
+		steps = []func(context.Context) error{s.openData, s.loadTemplate, s.openAWS, s.startHost, s.serveAWS, s.provision}
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	result, err := s.host.Invoke(ctx, function, event)
+	if err != nil {
+		return nil, fmt.Errorf("invoke %s: %w", function, err)
+	}
+	if result.FunctionError != "" {
+		return result.Payload, &FunctionError{Kind: result.FunctionError}
+	}
+	return result.Payload, nil
+}
+
+func listens(ctx context.Context, addr string) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}

@@ -1,0 +1,431 @@
+package video_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/caarlos0/env/v11"
+
+	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/local/localtest"
+	"github.com/fotograma/fotograma/internal/platform/httpapi"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
+	"github.com/fotograma/fotograma/internal/video"
+)
+
+// world is the video service over local AWS, with a clock of its own.
+type world struct {
+	t       *testing.T
+	cfg     video.Config
+	service *video.Service
+	handler http.Handler
+	queues  *sqs.Client
+	objects *s3.Client
+	clock   atomic.Int64 // seconds after now
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	cloud := localtest.Start(t)
+	w := &world{t: t, queues: sqs.NewFromConfig(cloud.Config), objects: s3.NewFromConfig(cloud.Config)}
+	if err := env.ParseWithOptions(&w.cfg, env.Options{Environment: cloud.Env(t, "VideoFunction")}); err != nil {
+		t.Fatal(err)
+	}
+	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load()) * time.Second) }
+	var n atomic.Int64
+	id := func() string { return fmt.Sprintf("id-%06d", n.Add(1)) }
+	w.service = video.New(w.cfg, dynamodb.NewFromConfig(cloud.Config), w.queues, w.objects, now, id)
+	api := httpapi.New(httpapi.Config{Now: now, NewID: id, Metrics: metrics.New(io.Discard, "Test", now)})
+	video.Register(api, w.service)
+	w.handler = api.Handler()
+	return w
+}
+
+// call sends a request as a person and gives the status and the answer.
+func (w *world) call(user, method, path, body string, header ...string) (int, map[string]any) {
+	w.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	r = r.WithContext(httpapi.WithCaller(r.Context(), httpapi.Caller{UserID: user}))
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	var answer map[string]any
+	if rec.Body.Len() > 0 {
+		if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil {
+			w.t.Fatalf("%s %s: %v: %s", method, path, err, rec.Body)
+		}
+	}
+	return rec.Code, answer
+}
+
+// create registers a video of so many bytes and gives its ID and upload.
+func (w *world) create(user string, size int64) (string, map[string]any) {
+	w.t.Helper()
+	status, answer := w.call(user, "POST", "/v1/videos",
+		fmt.Sprintf(`{"filename":"a.mp4","size":%d,"content_type":"video/mp4"}`, size))
+	if status != http.StatusCreated {
+		w.t.Fatalf("create: %d %v", status, answer)
+	}
+	return dig[string](answer, "video", "id"), dig[map[string]any](answer, "upload")
+}
+
+func dig[T any](from map[string]any, path ...string) T {
+	var at any = from
+	for _, name := range path {
+		m, _ := at.(map[string]any)
+		at = m[name]
+	}
+	value, _ := at.(T)
+	return value
+}
+
+// post uploads as a browser does and gives S3's status.
+func (w *world) post(upload map[string]any, file []byte, change map[string]string) (int, string) {
+	w.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range dig[map[string]any](upload, "fields") {
+		if other, ok := change[name]; ok {
+			value = other
+		}
+		_ = form.WriteField(name, fmt.Sprint(value))
+	}
+	part, _ := form.CreateFormFile("file", "a.mp4")
+	_, _ = part.Write(file)
+	_ = form.Close()
+	resp, err := http.Post(dig[string](upload, "url"), form.FormDataContentType(), &body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(answer)
+}
+
+// events gives the types of the events in a queue, and empties it.
+func (w *world) events(url string) []string {
+	w.t.Helper()
+	var types []string
+	for {
+		out, err := w.queues.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{
+			QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 0, VisibilityTimeout: 600,
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if len(out.Messages) == 0 {
+			return types
+		}
+		for _, m := range out.Messages {
+			if e, err := event.Parse([]byte(*m.Body)); err == nil {
+				types = append(types, strings.TrimPrefix(e.Type(), "fotograma."))
+			}
+		}
+	}
+}
+
+func (w *world) wantEvents(url string, want ...string) {
+	w.t.Helper()
+	if got := w.events(url); fmt.Sprint(got) != fmt.Sprint(want) {
+		w.t.Errorf("events %v, want %v", got, want)
+	}
+}
+
+func TestAVideoIsUploadedInOnePost(t *testing.T) {
+	w := newWorld(t)
+	id, upload := w.create("ana", 5)
+	w.wantEvents(w.cfg.StatusQueueURL, "video.registered.v1")
+	if method := dig[string](upload, "method"); method != "POST" {
+		t.Fatalf("method %s", method)
+	}
+	if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/complete", ""); status != 409 || answer["code"] != "upload_missing" {
+		t.Errorf("complete before the upload: %d %v", status, answer)
+	}
+	if status, answer := w.post(upload, []byte("hello"), nil); status != 201 {
+		t.Fatalf("upload: %d %s", status, answer)
+	}
+	head, err := w.objects.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &w.cfg.UploadsBucket, Key: aws.String("ana/" + id)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := event.DecodeUpload(head.Metadata[event.MetadataKey])
+	if err != nil || signed.Filename != "a.mp4" || signed.Run != 1 || !strings.Contains(string(signed.Extraction), `"fps":1`) {
+		t.Errorf("metadata %+v, %v", signed, err)
+	}
+	for range 2 { // the second time changes nothing
+		if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/complete", "{}"); status != 202 || answer["status"] != "queued" {
+			t.Errorf("complete: %d %v", status, answer)
+		}
+	}
+	w.wantEvents(w.cfg.StatusQueueURL, "video.uploaded.v1")
+}
+
+func TestAnUploadIsBoundToWhatWasSigned(t *testing.T) {
+	w := newWorld(t)
+	id, upload := w.create("ana", 5)
+	for name, c := range map[string]struct {
+		file   string
+		change map[string]string
+	}{
+		"a larger file":      {file: "hello!"},
+		"a smaller file":     {file: "hell"},
+		"another key":        {file: "hello", change: map[string]string{"key": "bob/" + id}},
+		"another type":       {file: "hello", change: map[string]string{"Content-Type": "text/html"}},
+		"other metadata":     {file: "hello", change: map[string]string{"x-amz-meta-fotograma": "e30"}},
+		"another signature":  {file: "hello", change: map[string]string{"X-Amz-Signature": strings.Repeat("0", 64)}},
+		"another expiration": {file: "hello", change: map[string]string{"policy": "e30="}},
+	} {
+		if status, answer := w.post(upload, []byte(c.file), c.change); status < 400 || status >= 500 {
+			t.Errorf("%s: S3 answered %d %s", name, status, answer)
+		}
+	}
+	if status, _ := w.call("ana", "POST", "/v1/videos/"+id+"/complete", ""); status != 409 {
+		t.Errorf("something was uploaded: %d", status)
+	}
+}
+
+func TestALargeVideoIsUploadedInParts(t *testing.T) {
+	w := newWorld(t)
+	const part = 16 << 20
+	const size = 100<<20 + 1
+	id, upload := w.create("ana", size)
+	if dig[string](upload, "method") != "MULTIPART" || dig[float64](upload, "part_size") != part || dig[string](upload, "upload_id") == "" {
+		t.Fatalf("upload %v", upload)
+	}
+	path := "/v1/videos/" + id
+	status, answer := w.call("ana", "POST", path+"/parts", `{"part_numbers":[1,2,3,4,5,6,7]}`)
+	if status != 200 {
+		t.Fatalf("sign: %d %v", status, answer)
+	}
+	var parts []string
+	for i, p := range dig[[]any](answer, "parts") {
+		length := min(part, size-i*part)
+		etag := put(t, dig[string](p.(map[string]any), "url"), length, http.StatusOK)
+		parts = append(parts, fmt.Sprintf(`{"part_number":%d,"etag":%q}`, i+1, etag))
+	}
+	put(t, dig[string](dig[[]any](answer, "parts")[6].(map[string]any), "url"), 2, http.StatusForbidden) // another size than was signed
+
+	_, listed := w.call("ana", "GET", path+"/parts", "")
+	if have := dig[[]any](listed, "parts"); len(have) != 7 || dig[float64](have[6].(map[string]any), "size") != 4194305 {
+		t.Errorf("parts %v", have)
+	}
+	complete := func(parts []string) (int, map[string]any) {
+		return w.call("ana", "POST", path+"/complete", `{"parts":[`+strings.Join(parts, ",")+`]}`)
+	}
+	for name, bad := range map[string][]string{
+		"one part is missing": parts[:6],
+		"a part twice":        append(parts[:6:6], parts[5]),
+		"another etag":        append(parts[:6:6], `{"part_number":7,"etag":"\"00\""}`),
+		"none":                nil,
+	} {
+		if status, answer := complete(bad); status != 422 || answer["code"] != "invalid_parts" {
+			t.Errorf("%s: %d %v", name, status, answer)
+		}
+	}
+	for range 2 { // the second answer may be for a call whose first one was lost
+		if status, answer := complete(parts); status != 202 {
+			t.Fatalf("complete: %d %v", status, answer)
+		}
+	}
+	w.wantEvents(w.cfg.StatusQueueURL, "video.registered.v1", "video.uploaded.v1")
+	if status, answer := w.call("ana", "GET", path+"/parts", ""); status != 409 || answer["code"] != "upload_closed" {
+		t.Errorf("parts of a finished upload: %d %v", status, answer)
+	}
+}
+
+func put(t *testing.T, url string, length, want int) string {
+	t.Helper()
+	req, _ := http.NewRequest(http.MethodPut, url, bytes.NewReader(make([]byte, length)))
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != want {
+		t.Errorf("PUT of %d bytes: %s %s, want %d", length, resp.Status, answer, want)
+	}
+	return resp.Header.Get("ETag")
+}
+
+func TestRefusals(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		name, body string
+		status     int
+		code       string
+	}{
+		{"too large", `{"filename":"a.mp4","size":99999999999999,"content_type":"video/mp4"}`, 413, "too_large"},
+		{"negative", `{"filename":"a.mp4","size":-1,"content_type":"video/mp4"}`, 422, "invalid_request"},
+		{"a text", `{"filename":"a.txt","size":1,"content_type":"text/plain"}`, 415, "unsupported_media"},
+		{"a text of unknown type", `{"filename":"a.txt","size":1,"content_type":"application/octet-stream"}`, 415, "unsupported_media"},
+		{"no type", `{"filename":"a.mp4","size":1,"content_type":"mp4"}`, 415, "unsupported_media"},
+		{"a folder", `{"filename":"../a.mp4","size":1,"content_type":"video/mp4"}`, 422, "invalid_request"},
+		{"a control character", `{"filename":"a\u0000.mp4","size":1,"content_type":"video/mp4"}`, 422, "invalid_request"},
+		{"blank", `{"filename":" ","size":1,"content_type":"video/mp4"}`, 422, "invalid_request"},
+		{"not a hash", `{"filename":"a.mp4","size":1,"content_type":"video/mp4","sha256":"00"}`, 422, "invalid_request"},
+		{"an unknown mode", `{"filename":"a.mp4","size":1,"content_type":"video/mp4","extraction":{"mode":"every"}}`, 422, "invalid_extraction"},
+		{"a rate below zero", `{"filename":"a.mp4","size":1,"content_type":"video/mp4","extraction":{"fps":-1}}`, 422, "invalid_extraction"},
+		{"a range that ends first", `{"filename":"a.mp4","size":1,"content_type":"video/mp4","extraction":{"start":2,"end":1}}`, 422, "invalid_extraction"},
+	} {
+		if status, answer := w.call("ana", "POST", "/v1/videos", c.body); status != c.status || answer["code"] != c.code {
+			t.Errorf("%s: %d %v, want %d %s", c.name, status, answer, c.status, c.code)
+		}
+	}
+	w.wantEvents(w.cfg.StatusQueueURL)
+}
+
+func TestSomebodyElsesVideoIsNotFound(t *testing.T) {
+	w := newWorld(t)
+	id, _ := w.create("ana", 5)
+	for _, call := range []string{"POST /complete", "POST /parts", "GET /parts", "POST /cancel", "POST /retry", "DELETE "} {
+		method, rest, _ := strings.Cut(call, " ")
+		body := ""
+		if rest == "/parts" && method == "POST" {
+			body = `{"part_numbers":[1]}`
+		}
+		if status, answer := w.call("bob", method, "/v1/videos/"+id+rest, body); status != 404 || answer["code"] != "not_found" {
+			t.Errorf("%s: %d %v", call, status, answer)
+		}
+	}
+}
+
+func TestAnIdempotencyKeyMakesOneVideo(t *testing.T) {
+	w := newWorld(t)
+	const body = `{"filename":"a.mp4","size":5,"content_type":"video/mp4"}`
+	ids := make([]string, 8)
+	var wg sync.WaitGroup
+	for i := range ids {
+		wg.Go(func() {
+			_, answer := w.call("ana", "POST", "/v1/videos", body, "Idempotency-Key", "k")
+			ids[i] = dig[string](answer, "video", "id")
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if id == "" || id != ids[0] {
+			t.Fatalf("videos %v", ids)
+		}
+	}
+	w.wantEvents(w.cfg.StatusQueueURL, "video.registered.v1")
+	other := strings.Replace(body, "a.mp4", "b.mp4", 1)
+	if status, answer := w.call("ana", "POST", "/v1/videos", other, "Idempotency-Key", "k"); status != 422 || answer["code"] != "idempotency_key_reused" {
+		t.Errorf("another request: %d %v", status, answer)
+	}
+	if _, answer := w.call("bob", "POST", "/v1/videos", body, "Idempotency-Key", "k"); dig[string](answer, "video", "id") == ids[0] {
+		t.Error("the key of one person gave the video of another")
+	}
+	w.clock.Store(25 * 60 * 60)
+	if _, answer := w.call("ana", "POST", "/v1/videos", body, "Idempotency-Key", "k"); dig[string](answer, "video", "id") == ids[0] {
+		t.Error("the key is remembered after its time")
+	}
+}
+
+func TestTheQuotaHoldsUnderARace(t *testing.T) {
+	w := newWorld(t)
+	w.service.Limits.UploadsPerHour = 5
+	var created, refused atomic.Int64
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			status, answer := w.call("ana", "POST", "/v1/videos", `{"filename":"a.mp4","size":5,"content_type":"video/mp4"}`)
+			switch {
+			case status == 201:
+				created.Add(1)
+			case status == 429 && answer["code"] == "quota_exceeded":
+				refused.Add(1)
+			default:
+				t.Errorf("%d %v", status, answer)
+			}
+		})
+	}
+	wg.Wait()
+	if created.Load() != 5 || refused.Load() != 15 {
+		t.Errorf("%d created and %d refused, want 5 and 15", created.Load(), refused.Load())
+	}
+	w.clock.Store(60 * 60)
+	w.create("ana", 5)
+}
+
+func TestRetryAndDelete(t *testing.T) {
+	w := newWorld(t)
+	id, upload := w.create("ana", 5)
+	if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/retry", ""); status != 409 || answer["code"] != "not_retryable" {
+		t.Errorf("retry before the upload: %d %v", status, answer)
+	}
+	w.post(upload, []byte("hello"), nil)
+	if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/retry", `{"extraction":{"fps":2}}`); status != 202 {
+		t.Errorf("retry: %d %v", status, answer)
+	}
+	w.wantEvents(w.cfg.StatusQueueURL, "video.registered.v1", "video.retry_requested.v1")
+	w.wantEvents(w.cfg.ProcessingQueueURL, "video.retry_requested.v1")
+	if status, _ := w.call("ana", "POST", "/v1/videos/"+id+"/cancel", ""); status != 202 {
+		t.Errorf("cancel: %d", status)
+	}
+	w.wantEvents(w.cfg.ControlQueueURL, "video.cancel_requested.v1")
+
+	if status, answer := w.call("ana", "DELETE", "/v1/videos/"+id, ""); status != 204 {
+		t.Errorf("delete: %d %v", status, answer)
+	}
+	w.wantEvents(w.cfg.StatusQueueURL, "video.deleted.v1")
+	w.wantEvents(w.cfg.ControlQueueURL, "video.deleted.v1")
+	if _, err := w.objects.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &w.cfg.UploadsBucket, Key: aws.String("ana/" + id)}); err == nil {
+		t.Error("the file is still there")
+	}
+	for _, call := range []string{"DELETE ", "POST /retry", "POST /cancel", "POST /complete"} {
+		method, rest, _ := strings.Cut(call, " ")
+		if status, _ := w.call("ana", method, "/v1/videos/"+id+rest, ""); status != 404 {
+			t.Errorf("%s of a deleted video: %d", call, status)
+		}
+	}
+}
+
+func TestAnUploadThatNeverCameIsGivenUp(t *testing.T) {
+	w := newWorld(t)
+	silent, _ := w.create("ana", 5)
+	arrived, upload := w.create("ana", 5)
+	w.post(upload, []byte("hello"), nil)
+	w.wantEvents(w.cfg.StatusQueueURL, "video.registered.v1", "video.registered.v1")
+
+	w.clock.Store(60 * 60)
+	if err := w.service.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.wantEvents(w.cfg.StatusQueueURL) // a POST that began in time may still be under way
+
+	w.clock.Store(2*60*60 + 1)
+	for range 2 {
+		if err := w.service.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := w.events(w.cfg.StatusQueueURL)
+	if len(got) != 2 || !strings.Contains(fmt.Sprint(got), "video.upload_abandoned.v1") || !strings.Contains(fmt.Sprint(got), "video.uploaded.v1") {
+		t.Errorf("events %v", got)
+	}
+	if status, _ := w.call("ana", "POST", "/v1/videos/"+silent+"/complete", ""); status != 409 {
+		t.Errorf("complete of an abandoned upload: %d", status)
+	}
+	if status, _ := w.call("ana", "POST", "/v1/videos/"+arrived+"/complete", ""); status != 202 {
+		t.Errorf("complete of one that arrived: %d", status)
+	}
+}

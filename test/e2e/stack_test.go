@@ -1,0 +1,331 @@
+// Package e2e tests the running stack from outside: the built command, the real
+// functions, HTTP. Run it with `make e2e`, which builds both first.
+package e2e
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/fotograma/fotograma/internal/frames"
+	"github.com/fotograma/fotograma/pkg/client"
+)
+
+const (
+	root    = "../.."
+	bunny   = root + "/testdata/media/big-buck-bunny-480p-30sec.mp4"
+	bottles = root + "/testdata/media/bottle-detection.mp4"
+
+	// lease is LeaseSeconds of the stacks here: short, so that tests of dead
+	// workers need not wait long.
+	lease = 5 * time.Second
+)
+
+// stack is a running `fotograma up`.
+type stack struct {
+	t        testing.TB
+	web, aws string // addresses
+	dir      string // its data
+	process  *exec.Cmd
+	log      *os.File
+	ended    chan error
+}
+
+// shared is the stack of the tests that do not harm it.
+var shared *stack
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	t := &mainT{}
+	dir, err := os.MkdirTemp("", "fotograma-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	shared = newStack(t, dir)
+	if err := shared.start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := m.Run()
+	if err := shared.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the stack:", err)
+		code = 1
+	}
+	if code != 0 {
+		shared.printLog()
+	}
+	return code
+}
+
+// mainT stands in for a test before there is one.
+type mainT struct{ testing.TB }
+
+// ownStack starts a stack for one test that harms it.
+func ownStack(t *testing.T) *stack {
+	t.Helper()
+	s := newStack(t, t.TempDir())
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if s.process != nil {
+			if err := s.stop(); err != nil {
+				t.Errorf("stop the stack: %v", err)
+			}
+		}
+		if t.Failed() {
+			s.printLog()
+		}
+	})
+	return s
+}
+
+func newStack(t testing.TB, dir string) *stack {
+	return &stack{t: t, dir: dir, web: freeAddress(), aws: freeAddress()}
+}
+
+func freeAddress() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start starts the stack, or starts it again over the same data, and returns
+// once it answers.
+func (s *stack) start(parameters ...string) error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "stack.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	args := []string{"up", "--addr", s.web, "--aws-addr", s.aws, "--data-dir", filepath.Join(s.dir, "data"),
+		"-p", fmt.Sprintf("LeaseSeconds=%d", int(lease.Seconds())), "-p", "MaxUploadsPerHour=100000"}
+	for _, p := range parameters {
+		args = append(args, "-p", p)
+	}
+	cmd := exec.Command("bin/fotograma", args...)
+	cmd.Dir = root
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("%w (make build?)", err)
+	}
+	s.process, s.log, s.ended = cmd, log, make(chan error, 1)
+	go func() { s.ended <- cmd.Wait() }()
+
+	api := s.client()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if api.Health(context.Background()) == nil {
+			return nil
+		}
+		select {
+		case err := <-s.ended:
+			s.process = nil
+			s.printLog()
+			return fmt.Errorf("the stack ended: %w", err)
+		default:
+		}
+		if time.Now().After(deadline) {
+			s.printLog()
+			return fmt.Errorf("the stack does not answer")
+		}
+	}
+}
+
+// stop ends the stack as Ctrl-C does.
+func (s *stack) stop() error { return s.end(syscall.SIGINT) }
+
+// kill ends the stack as a power cut does.
+func (s *stack) kill() { _ = s.end(syscall.SIGKILL) }
+
+func (s *stack) end(signal syscall.Signal) error {
+	_ = s.process.Process.Signal(signal)
+	err := <-s.ended
+	s.process = nil
+	_ = s.log.Close()
+	return err
+}
+
+func (s *stack) printLog() {
+	log, _ := os.ReadFile(filepath.Join(s.dir, "stack.log"))
+	const most = 20_000
+	if len(log) > most {
+		log = log[len(log)-most:]
+	}
+	fmt.Fprintf(os.Stderr, "--- the stack's log (its end):\n%s\n---\n", log)
+}
+
+func (s *stack) client() *client.Client { return client.New("http://" + s.web) }
+
+// awsConfig is for AWS' own SDK.
+func (s *stack) awsConfig() aws.Config {
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String("http://" + s.aws),
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}
+}
+
+// person is somebody with an account, logged in.
+type person struct {
+	*client.Client
+	t     testing.TB
+	stack *stack
+	email string
+	id    string
+}
+
+func (s *stack) person(t testing.TB, locale string) *person {
+	t.Helper()
+	p := &person{Client: s.client(), t: t, stack: s, email: strings.ToLower(rand.Text()) + "@example.com"}
+	password := rand.Text()
+	user, err := p.Register(t.Context(), client.NewUser{Email: p.email, Password: password, Name: "Ana", Locale: locale})
+	if err == nil {
+		err = p.Login(t.Context(), p.email, password)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.id = user.ID
+	return p
+}
+
+// upload uploads a file and gives the video.
+func (p *person) upload(name string, file []byte, extraction string) *client.Video {
+	p.t.Helper()
+	v := client.NewVideo{Filename: name, Size: int64(len(file)), ContentType: "video/mp4"}
+	if extraction != "" {
+		v.Extraction = json.RawMessage(extraction)
+	}
+	video, err := p.Upload(p.t.Context(), bytes.NewReader(file), v, nil)
+	if err != nil {
+		p.t.Fatalf("upload %s: %v", name, err)
+	}
+	return video
+}
+
+// wait waits until a video has ended, and gives it.
+func (p *person) wait(id string) *client.Video {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
+	defer cancel()
+	video, err := p.Wait(ctx, id, nil)
+	if err != nil {
+		p.t.Fatalf("wait for %s: %v", id, err)
+	}
+	return video
+}
+
+// archive is a downloaded ZIP.
+type archive struct {
+	raw      []byte
+	files    map[string][]byte
+	manifest frames.Manifest
+}
+
+func (p *person) download(id string) *archive {
+	p.t.Helper()
+	var raw bytes.Buffer
+	if _, err := p.Download(p.t.Context(), id, &raw); err != nil {
+		p.t.Fatal(err)
+	}
+	r, err := zip.NewReader(bytes.NewReader(raw.Bytes()), int64(raw.Len()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	a := &archive{raw: raw.Bytes(), files: map[string][]byte{}}
+	for _, f := range r.File {
+		file, err := f.Open()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if a.files[f.Name], err = io.ReadAll(file); err != nil {
+			p.t.Fatalf("%s: %v", f.Name, err)
+		}
+		_ = file.Close()
+	}
+	if err := json.Unmarshal(a.files["manifest.json"], &a.manifest); err != nil {
+		p.t.Fatal(err)
+	}
+	return a
+}
+
+// mail is one that went to a person.
+type mail struct {
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+	HTML    string `json:"html"`
+}
+
+// mails gives those that went to a person so far, newest first.
+func (p *person) mails() []mail {
+	p.t.Helper()
+	resp, err := http.Get("http://" + p.stack.aws + "/_fotograma/inbox/messages?to=" + url.QueryEscape(p.email))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var inbox struct {
+		Messages []mail `json:"messages"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&inbox); err != nil {
+		p.t.Fatal(err)
+	}
+	return inbox.Messages
+}
+
+// waitMails waits until a person has got so many mails, and a little longer to
+// see that no more come.
+func (p *person) waitMails(n int) []mail {
+	p.t.Helper()
+	for deadline := time.Now().Add(time.Minute); len(p.mails()) < n && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond)
+	}
+	time.Sleep(500 * time.Millisecond)
+	mails := p.mails()
+	if len(mails) != n {
+		p.t.Fatalf("%d mails, want %d: %+v", len(mails), n, mails)
+	}
+	return mails
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// film makes a video of FFmpeg's own pictures; args come before the output's
+// name.
+func film(t testing.TB, extension string, args ...string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "film."+extension)
+	out, err := exec.Command("ffmpeg", append(append([]string{"-v", "error", "-y"}, args...), path)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ffmpeg: %v\n%s", err, out)
+	}
+	return read(t, path)
+}
