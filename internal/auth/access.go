@@ -13,7 +13,7 @@ import (
 // What every access token says of its issuer and audience.
 const (
 	tokenIssuer   = "fotograma"
-	tokenAudience = "fotograma-api"
+	tokenAudience = "fotograma-api" //nolint:gosec // a name, not a credential
 )
 
 const (
@@ -45,6 +45,7 @@ type identity struct {
 
 type claims struct {
 	jwt.RegisteredClaims
+
 	SessionID string `json:"sid"`
 }
 

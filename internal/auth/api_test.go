@@ -404,7 +404,7 @@ func TestARefreshTokenThatWasNeverIssuedHarmsNobody(t *testing.T) {
 	for name, token := range map[string]string{
 		"another secret": forged.encode(), "an access token": tokens.access(), "anything": "x",
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			w.wants(w.refresh(token), http.StatusUnauthorized, "session_revoked")
 		})
 	}

@@ -18,7 +18,7 @@ import (
 // with exactly this text. Any other error becomes 500.
 //
 // Source: "Output from an API Gateway Lambda authorizer" in the developer guide.
-var ErrUnauthorized = errors.New("Unauthorized") //nolint:staticcheck,revive // the text is API Gateway's
+var ErrUnauthorized = errors.New("Unauthorized")
 
 // Authorizer tells API Gateway who calls: it is a Lambda authorizer of type
 // TOKEN.

@@ -10,11 +10,12 @@ import (
 
 // Config is what the environment says of the auth service.
 type Config struct {
+	Limits
+
 	Table                string `env:"AUTH_TABLE,required"`
 	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
 	SigningSecret        string `env:"SIGNING_SECRET,required"` // name or ARN
 	WebOrigin            string `env:"WEB_ORIGIN"`
-	Limits
 }
 
 // AuthorizerConfig is what the environment says of the authorizer.

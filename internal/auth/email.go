@@ -39,7 +39,7 @@ func normaliseEmail(raw string) (string, error) {
 	}
 	at := strings.LastIndexByte(raw, '@')
 	local, domain := raw[:at], raw[at+1:]
-	if len(local) > maxLocalPart || strings.ContainsFunc(local, notPrintableASCII) || strings.ContainsAny(local, `"\ `) {
+	if len(local) > maxLocalPart || strings.ContainsFunc(local, notPrintableASCII) {
 		return "", errBadEmail
 	}
 	domain, err = idna.Lookup.ToASCII(domain)

@@ -43,7 +43,7 @@ var errUnknownKey = errors.New("unknown signing key")
 
 // SecretReader is what Keys needs of *secretsmanager.Client.
 type SecretReader interface {
-	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+	GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
 // Keys are the keys of access tokens: the versions of one secret in AWS Secrets
@@ -129,8 +129,7 @@ func (k *Keys) load(ctx context.Context) error {
 	})
 	group.Go(func() (err error) {
 		previous, err = k.version(ctx, stagePrevious)
-		var missing *types.ResourceNotFoundException
-		if errors.As(err, &missing) { // the secret was never rotated
+		if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing { // never rotated
 			return nil
 		}
 		hasPrevious = err == nil

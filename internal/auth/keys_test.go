@@ -2,9 +2,17 @@ package auth
 
 import (
 	"errors"
+	"net/http/httptest"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	localsecrets "github.com/fotograma/fotograma/internal/local/secrets"
 )
 
 func newKeys() (*Keys, *fakeSecrets, *clock) {
@@ -146,4 +154,44 @@ func TestKeysServeManyAtOnce(t *testing.T) {
 	if n := secrets.count(); n != 1 {
 		t.Errorf("the secret was read %d times, want once", n)
 	}
+}
+
+// The same over the wire, where a missing staging label is what the SDK makes
+// of an answer.
+func TestKeysOfSecretsManager(t *testing.T) {
+	t.Parallel()
+	server, err := localsecrets.Open(filepath.Join(t.TempDir(), "secrets.db"), localsecrets.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := httptest.NewServer(server)
+	defer func() {
+		endpoint.Close()
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	client := secretsmanager.NewFromConfig(aws.Config{
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}, func(o *secretsmanager.Options) { o.BaseEndpoint = &endpoint.URL })
+	made, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name: aws.String("fotograma/signing"), SecretString: aws.String(firstSecret),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	c := newClock()
+	k := &Keys{Secrets: client, Secret: *made.ARN, Now: c.now}
+	wantSigner(t, k, *made.VersionId, firstSecret)
+	next, err := client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+		SecretId: made.ARN, SecretString: aws.String(secondSecret),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.advance(time.Minute)
+	wantKey(t, k, *next.VersionId, secondSecret)
+	wantKey(t, k, *made.VersionId, firstSecret)
+	wantSigner(t, k, *next.VersionId, secondSecret)
 }

@@ -55,7 +55,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	var hash string
 	err := p.slot(ctx, func() (err error) {
 		hash, err = argon2id.CreateHash(canonical(password), &p.params)
-		return err //nolint:wrapcheck // wrapped below
+		return err
 	})
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
@@ -74,7 +74,7 @@ func (p *Passwords) Verify(ctx context.Context, password, hash string) (match, o
 	err = p.slot(ctx, func() error {
 		equal, params, err := argon2id.CheckHash(canonical(password), hash)
 		if err != nil {
-			return err //nolint:wrapcheck // wrapped below
+			return err
 		}
 		match, outdated = equal && known, *params != p.params
 		return nil
@@ -92,7 +92,7 @@ func (p *Passwords) slot(ctx context.Context, work func() error) error {
 		defer func() { <-p.slots }()
 		return work()
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // wrapped by the callers
+		return ctx.Err()
 	}
 }
 

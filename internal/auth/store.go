@@ -53,11 +53,13 @@ const nobody = "00000000-0000-0000-0000-000000000000"
 
 type emailRow struct {
 	dynamo.Key
+
 	UserID string `dynamodbav:"user_id"`
 }
 
 type profileRow struct {
 	dynamo.Key
+
 	ID           string        `dynamodbav:"id"`
 	Email        string        `dynamodbav:"email"`
 	Name         string        `dynamodbav:"name"`
@@ -72,18 +74,21 @@ func (r *profileRow) user() User {
 
 type sessionRow struct {
 	dynamo.Key
+
 	CreatedAt time.Time `dynamodbav:"created_at"`
 	TTL       int64     `dynamodbav:"ttl"`
 }
 
 type refreshRow struct {
 	dynamo.Key
+
 	SpentAt string `dynamodbav:"spent_at,omitempty"` // RFC 3339
 	TTL     int64  `dynamodbav:"ttl"`
 }
 
 type attemptsRow struct {
 	dynamo.Key
+
 	Attempts int   `dynamodbav:"attempts"`
 	TTL      int64 `dynamodbav:"ttl"`
 }
@@ -277,7 +282,7 @@ func (s *Store) endSession(ctx context.Context, userID, sessionID string) error 
 		_, err := s.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 			TableName: &s.Table, Key: sessionKey(userID, sessionID).Item(),
 		})
-		return err //nolint:wrapcheck // wrapped below
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)
@@ -288,7 +293,7 @@ func (s *Store) endSession(ctx context.Context, userID, sessionID string) error 
 func (s *Store) transact(ctx context.Context, writes ...types.TransactWriteItem) error {
 	return dynamo.Retry(ctx, func() error {
 		_, err := s.DB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
-		return err //nolint:wrapcheck // wrapped by the callers
+		return err
 	})
 }
 
@@ -329,11 +334,11 @@ func (s *Store) addAttempt(ctx context.Context, address string, allowed int, now
 		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
-	var failed *types.ConditionalCheckFailedException
-	switch {
-	case err == nil:
+	if err == nil {
 		return before, true, nil
-	case !errors.As(err, &failed):
+	}
+	failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
+	if !ok {
 		return before, false, fmt.Errorf("count attempt: %w", err)
 	}
 	before, err = dynamo.Unmarshal[attemptsRow](failed.Item)

@@ -34,7 +34,7 @@ var (
 
 // commonSet reads the lists when the first password is checked: a start for a
 // login needs them not.
-var commonSet = sync.OnceValues(func() (map[string]struct{}, error) { //nolint:gochecknoglobals // a table
+var commonSet = sync.OnceValues(func() (map[string]struct{}, error) {
 	r, err := gzip.NewReader(bytes.NewReader(commonPasswords))
 	if err != nil {
 		return nil, fmt.Errorf("open the common passwords: %w", err)

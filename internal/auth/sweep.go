@@ -15,6 +15,6 @@ func Sweep(o *outbox.Outbox) func(context.Context) error {
 		if published > 0 || err != nil {
 			slog.InfoContext(ctx, "outbox swept", "published", published)
 		}
-		return err //nolint:wrapcheck // says what it was doing
+		return err
 	}
 }

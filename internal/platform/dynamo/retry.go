@@ -21,12 +21,11 @@ const (
 // under way on one of its items. Tried again it may succeed; the SDK does not
 // do so by itself.
 func Contended(err error) bool {
-	var conflict *types.TransactionConflictException
-	if errors.As(err, &conflict) {
+	if _, ok := errors.AsType[*types.TransactionConflictException](err); ok {
 		return true
 	}
-	var cancelled *types.TransactionCanceledException
-	if !errors.As(err, &cancelled) {
+	cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
+	if !ok {
 		return false
 	}
 	found := false

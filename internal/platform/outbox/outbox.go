@@ -95,7 +95,7 @@ func (o *Outbox) Commit(ctx context.Context, changes []types.TransactWriteItem, 
 		_, err := o.DB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
 			TransactItems: append(slices.Clip(changes), puts...),
 		})
-		return err //nolint:wrapcheck // wrapped below
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
