@@ -47,7 +47,7 @@ rm -rf -- "$1"
 `
 
 func startWatchdog(tempDir string) (*watchdog, error) {
-	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", watchdogScript, "fotograma-watchdog", tempDir) //nolint:gosec // a script of ours and a directory that we made
+	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", watchdogScript, "fotograma-watchdog", tempDir)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the host
