@@ -14,7 +14,7 @@ import (
 // the video is; computed from the float64 itself they would miss, by less than
 // a nanosecond, the frames that start exactly on an instant.
 //
-// f must be finite.
+// f must be less than 2^1023 in magnitude.
 func rational(f float64) *big.Rat {
 	if f < 0 {
 		r := rational(-f)

@@ -281,6 +281,8 @@ func (r *run) verdict(ctx context.Context, p *process, exit error) error {
 		return fail(CodeTooManyPixels, "%s", r.log)
 	case r.timeline.pictures == 0 && cause == nil && ours(r.log):
 		return fail(CodeEngineFailed, "FFmpeg: %v: %s", exit, r.log)
+	case r.timeline.pictures == 0 && cause == nil && (strings.Contains(r.log, "no decoder found") || strings.Contains(r.log, "Decoder (codec")):
+		return fail(CodeUnsupportedCodec, "%s", r.log)
 	case r.timeline.pictures == 0 && cause == nil:
 		return fail(CodeUndecodable, "%s", r.log)
 	}
@@ -360,25 +362,9 @@ func (r *run) warnings() []Warning {
 	return found
 }
 
-// truncated reports whether the file is shorter than it says.
+// truncated reports whether FFmpeg found that the file ends too early.
 func (r *run) truncated() bool {
-	for _, text := range []string{"partial file", "ended prematurely", "Truncat", "truncat"} {
-		if strings.Contains(r.log, text) {
-			return true
-		}
-	}
-	// Files of other kinds declare how long each picture is displayed, and a
-	// long last one is no fault.
-	if r.media.declaredEnd == nil || !strings.HasPrefix(r.media.Container, "avi") || r.stoppedEarly() {
-		return false
-	}
-	return r.media.base.seconds(*r.media.declaredEnd-r.timeline.end()) > 1
-}
-
-// stoppedEarly reports whether the video was not looked at to its end.
-func (r *run) stoppedEarly() bool {
-	most := r.timeline.grid.most
-	return most >= 0 && int64(len(r.frames)) >= most
+	return strings.Contains(r.log, "partial file") || strings.Contains(r.log, "ended prematurely")
 }
 
 // pickQueue hands what images are for from the goroutine that reads the trace

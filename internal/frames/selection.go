@@ -23,6 +23,8 @@ const (
 // the timestamp of a stream in which the fps filter then keeps, of all pictures
 // with the same rank, the last: the one on display when the instant passed.
 // Each becomes exactly one image, even if it is displayed at many instants.
+// Once all instants have passed every picture gets a rank of its own: encoders
+// that work on several images at once hold back the last ones until more come.
 //
 // Ranks are doubled and one is added, and fps rounds them down again, except
 // for the end of the stream, which it rounds up: that always lets the last
@@ -73,11 +75,13 @@ func newSelection(g grid, m Media, span float64) selection {
 // instants that have passed, 1 the rank.
 func rankExpression(g grid) string {
 	passed := fmt.Sprintf("max(0,ceil(((PTS-STARTPTS)*%s-%s)/%s))", g.a, g.b, g.c)
+	next := "gt(ld(2),ld(0))"
 	if g.most >= 0 {
 		passed = fmt.Sprintf("min(%d,%s)", g.most, passed)
+		next += fmt.Sprintf("+gte(ld(2),%d)", g.most)
 	}
 	return "st(2,if(isnan(PTS),ld(0),max(ld(0)," + passed + ")));" +
-		"if(gt(ld(2),ld(0)),st(1,ld(1)+1));" +
+		"if(" + next + ",st(1,ld(1)+1));" +
 		"st(0,ld(2));" +
 		"2*ld(1)+1"
 }

@@ -72,7 +72,7 @@ type picked struct {
 // the last one is displayed.
 type timeline struct {
 	grid  grid
-	every bool // every picture becomes an image, wanted or not; else only those that are
+	every bool // every picture becomes an image, wanted or not; else, until all instants have passed, only those that are
 
 	pictures int64 // how many there were
 	timed    bool  // whether one of them had a timestamp
@@ -110,7 +110,8 @@ func (t *timeline) add(pts int64, known bool) (picked, bool) {
 // pass moves on to where n instants have passed.
 func (t *timeline) pass(n int64) (picked, bool) {
 	n = max(n, t.passed)
-	if n == t.passed && !t.every {
+	over := t.grid.most >= 0 && n >= t.grid.most
+	if n == t.passed && !t.every && !over {
 		return picked{}, false
 	}
 	done := picked{pts: t.latest.pts, first: t.passed, count: n - t.passed}

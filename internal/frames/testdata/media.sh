@@ -57,15 +57,20 @@ ff -f lavfi -i "$(moving 192x108 25 3)" -c:v mpeg2video -bf 2 -q:v 4 mpeg2.mpg
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v prores_ks -profile:v 0 prores.mov
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v wmv2 -q:v 4 wmv.asf
 
-# Colour: a bar of saturated colours, told in each of the ways there are.
-bars="smptehdbars=size=192x108:rate=10:duration=0.5"
-ff -f lavfi -i $bars $x264 -qp 0 untagged.mp4
-ff -f lavfi -i $bars -vf scale=out_color_matrix=bt709 $x264 -qp 1 -colorspace bt709 -color_primaries bt709 -color_trc bt709 bt709.mp4
-ff -f lavfi -i $bars -vf scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p -c:v libx264 -qp 1 full.mp4
-ff -f lavfi -i $bars -c:v libx264 -pix_fmt yuv444p -qp 0 yuv444.mp4
-ff -f lavfi -i $bars -c:v libx264rgb -qp 0 rgb.mp4
-ff -f lavfi -i $bars -vf scale=out_color_matrix=bt2020 -pix_fmt yuv420p10le -c:v libx265 -preset ultrafast \
-  -x265-params log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc hdr.mp4
+# Colour: three patches, told in each of the ways there are.
+patch() { echo "color=$1:size=64x108:rate=10:duration=0.5,format=gbrp"; }
+patches="$(patch 0xC03020)[a];$(patch 0x20A040)[b];$(patch 0x283CC8)[c];[a][b][c]hstack=3,format=gbrp"
+x264rgb="-c:v libx264rgb -qp 0"
+exact="-c:v libx264 -qp 1"
+ff -f lavfi -i "$patches" -vf format=yuv420p $exact untagged.mp4
+ff -f lavfi -i "$patches" -vf scale=out_color_matrix=bt709,format=yuv420p $exact \
+  -colorspace bt709 -color_primaries bt709 -color_trc bt709 bt709.mp4
+ff -f lavfi -i "$patches" -vf scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p $exact full.mp4
+ff -f lavfi -i "$patches" -vf format=yuv422p $exact yuv422.mp4
+ff -f lavfi -i "$patches" -vf format=yuv444p $exact yuv444.mp4
+ff -f lavfi -i "$patches" -vf format=rgb24 $x264rgb rgb.mp4
+ff -f lavfi -i "$patches" -vf scale=out_color_matrix=bt2020,format=yuv420p10le -c:v libx265 -preset ultrafast \
+  -x265-params log-level=error:qp=4:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc hdr.mp4
 
 # Phones turn the picture, not the pixels.
 for degrees in 90 180 270; do
@@ -82,6 +87,9 @@ ff -f lavfi -i color=blue:size=600x600 -frames:v 1 cover.jpg
 ff -i sound.mp4 -i cover.jpg -map 0 -map 1 -c copy -disposition:v:1 attached_pic covered.mp4
 ff $sound -i cover.jpg -map 0 -map 1 -c:v copy -disposition:v attached_pic song.mp3
 ff $sound -c:a aac song.m4a
+
+# A file that does not say how long it is.
+ff -f lavfi -i "$(moving 192x108 25 4)" $x264 -f matroska - | cat >unknown-length.mkv
 
 # Damage.
 size() { wc -c <"$1"; }
