@@ -42,5 +42,9 @@
 // object and a prefix of another one up to a slash ("a" and "a/b"), and no
 // component of a key may exceed 255 bytes. Session tokens are not supported. A
 // presigned POST must arrive within an hour of its x-amz-date, however late the
-// policy expires. Notifications go to SQS queues only.
+// policy expires, and "${filename}" in its key is not replaced. Signature version
+// 2 is refused, as S3 does for new buckets; awscli 1 and boto3 presign with it
+// unless told signature_version=s3v4. Notifications go to SQS queues only. On
+// ext4 the policy, CORS rules and tags of a bucket share some 4 KiB. Signatures
+// expire by the machine's clock, whatever [Options.Now] says.
 package s3

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -432,5 +433,54 @@ func TestDeletedBucketForgetsItsSettings(t *testing.T) {
 	}
 	if _, err := f.client.GetPublicAccessBlock(t.Context(), &awss3.GetPublicAccessBlockInput{Bucket: aws.String("lost")}); code(err) != "NoSuchPublicAccessBlockConfiguration" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestLeftOverIntents: what is made of an intent, by what is there now.
+func TestLeftOverIntents(t *testing.T) {
+	f := start(t)
+	f.notifyQueue(t, nil, "s3:ObjectCreated:*", "s3:ObjectRemoved:*")
+	f.put(t, "there", "x")
+	f.queues.records(t, 1)
+	there, err := f.backend.probe(t.Context(), "uploads", "there", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		event, key, prior string
+		happened          bool
+	}{
+		"created where nothing was, and there":     {"ObjectCreated:Put", "there", "", true},
+		"created where nothing was, and not there": {"ObjectCreated:Put", "none", "", false},
+		"overwritten, and another is there":        {"ObjectCreated:Put", "there", "another", true},
+		"overwritten, and the old one is there":    {"ObjectCreated:Put", "there", there.identity(), false},
+		"overwritten, and since removed":           {"ObjectCreated:Put", "none", "another", false},
+		"removed, and not there":                   {"ObjectRemoved:Delete", "none", "another", true},
+		"removed, and still there":                 {"ObjectRemoved:Delete", "there", there.identity(), false},
+		"removed, and another is there":            {"ObjectRemoved:Delete", "there", "another", true},
+	} {
+		before := len(f.queues.records(t, 0))
+		intents, err := f.outbox.begin(t.Context(), []change{{Bucket: "uploads", Key: c.key, Event: c.event, Prior: c.prior}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.outbox.release(intents[0])
+		f.put(t, "after "+name, "x")
+		want := before + 1
+		if c.happened {
+			want++
+		}
+		deadline := time.Now().Add(10 * time.Second)
+		for left := 1; left > 0 && time.Now().Before(deadline); {
+			rows, err := f.store.intents(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			left = len(rows)
+		}
+		records := f.queues.records(t, want)
+		if got := slices.ContainsFunc(records[before:], func(r eventRecord) bool { return r.S3.Object.Key == c.key && r.EventName == c.event }); got != c.happened {
+			t.Errorf("%s: event %v, want %v", name, got, c.happened)
+		}
 	}
 }
