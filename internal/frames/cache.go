@@ -42,7 +42,7 @@ type block struct {
 }
 
 func newCache(src Source, life func()) *cache {
-	return &cache{src: src, life: life, blocks: make(map[int64]*block), last: -1}
+	return &cache{src: src, life: life, blocks: make(map[int64]*block), last: -2}
 }
 
 // ReadAt implements [io.ReaderAt].
@@ -89,15 +89,15 @@ func (c *cache) get(i int64) *block {
 	return b
 }
 
-// readAhead fetches what is missing of the window after block i, once half of
-// it is missing, so that the reads become large.
+// readAhead fetches what is missing of the window after block i, once that is
+// half of it, so that the reads become large.
 func (c *cache) readAhead(i int64) {
 	end := min(i+1+c.window, (c.src.Size()+blockSize-1)/blockSize)
 	from := i + 1
 	for from < end && c.blocks[from] != nil {
 		from++
 	}
-	if from-i > (c.window+1)/2 {
+	if ahead := from - i - 1; ahead > c.window/2 {
 		return
 	}
 	for from < end {

@@ -133,7 +133,7 @@ func (p *picture) filters() string {
 		chain = append(chain, p.turn.filters)
 	}
 	if p.width != p.scaledWidth || p.height != p.scaledHeight {
-		chain = append(chain, fmt.Sprintf("crop=w=%d:h=%d", p.width, p.height))
+		chain = append(chain, fmt.Sprintf("crop=w=%d:h=%d:exact=1", p.width, p.height))
 	}
 	return strings.Join(append(chain, "format="+p.pixels), ",")
 }

@@ -129,6 +129,8 @@ func probeFailure(p *process, err error) error {
 	switch {
 	case p.cmd.ProcessState == nil || p.crashed():
 		return fail(CodeEngineFailed, "ffprobe: %v: %s", err, log)
+	case tooManyPixels(log):
+		return fail(CodeTooManyPixels, "%s", log)
 	case strings.Contains(log, "moov atom not found"):
 		// An MP4 whose index was still to come when it was cut off.
 		return fail(CodeUndecodable, "%s", log)
@@ -137,6 +139,12 @@ func probeFailure(p *process, err error) error {
 	default:
 		return fail(CodeNotAVideo, "%s", log)
 	}
+}
+
+// tooManyPixels reports whether a log says that FFmpeg met a picture that is
+// larger than it was told to accept.
+func tooManyPixels(log string) bool {
+	return strings.Contains(log, "exceeds specified max pixel count")
 }
 
 // ours reports whether a log says that the fault is in how FFmpeg was built or
@@ -164,7 +172,7 @@ func readProbe(text []byte, log string, limits Limits) (Media, error) {
 	if s == nil {
 		return Media{}, fail(CodeNoVideoStream, "%s has %d streams, none of them moving pictures", answer.Format.Name, len(answer.Streams))
 	}
-	if int64(s.Width)*int64(s.Height) > limits.Pixels || strings.Contains(log, "exceeds specified max pixel count") {
+	if int64(s.Width)*int64(s.Height) > limits.Pixels || tooManyPixels(log) {
 		return Media{}, fail(CodeTooManyPixels, "the video is %d by %d", s.Width, s.Height)
 	}
 	base, ok := parseTimeBase(s.TimeBase)

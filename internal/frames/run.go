@@ -277,7 +277,7 @@ func (r *run) verdict(ctx context.Context, p *process, exit error) error {
 		return cause
 	case exit != nil && p.crashed() && cause == nil:
 		return fail(CodeEngineFailed, "FFmpeg crashed: %v: %s", exit, r.log)
-	case strings.Contains(r.log, "exceeds specified max pixel count"):
+	case tooManyPixels(r.log):
 		return fail(CodeTooManyPixels, "%s", r.log)
 	case r.timeline.pictures == 0 && cause == nil && ours(r.log):
 		return fail(CodeEngineFailed, "FFmpeg: %v: %s", exit, r.log)
