@@ -50,8 +50,9 @@ vuln: bin/govulncheck ## Look for known vulnerabilities in what is used
 	bin/govulncheck ./...
 
 .PHONY: unit
-unit: ffmpeg ## Test the packages, with the race detector
-	CGO_ENABLED=1 go test -race $$(go list ./... | grep -v /test/)
+unit: ## Test the packages, with the race detector; DynamoDB's against npm's dynalite
+	@infra/install ffmpeg ffprobe gcc npm unzip
+	CGO_ENABLED=1 go test -race -tags oracle $$(go list ./... | grep -v /test/)
 
 .PHONY: e2e
 e2e: ffmpeg build ## Test the running stack from outside

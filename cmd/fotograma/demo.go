@@ -42,8 +42,13 @@ The exit code is 0 only if the archive is right.`,
 }
 
 func demo(ctx context.Context, o local.Options, video, zip string, out io.Writer) (err error) {
+	for _, path := range []*string{&video, &zip} { // the stack changes the working directory
+		if *path, err = filepath.Abs(*path); err != nil {
+			return fmt.Errorf("find %s: %w", *path, err)
+		}
+	}
 	webURL, inboxURL := "http://"+o.WebAddr, "http://"+o.AWSAddr+local.InboxPath
-	if client.New(webURL).Health(ctx) == nil {
+	if answers(ctx, webURL) {
 		fmt.Fprintf(out, "Using the stack at %s.\n", webURL)
 	} else {
 		o.Output, o.Quiet = out, true
@@ -61,6 +66,20 @@ func demo(ctx context.Context, o local.Options, video, zip string, out io.Writer
 		fmt.Fprintf(out, "The stack is up at %s (%d ms).\n", webURL, time.Since(started).Milliseconds())
 	}
 	return walk(ctx, webURL, inboxURL, video, zip, out)
+}
+
+// answers tells whether a stack runs at an address, without trying twice.
+func answers(ctx context.Context, webURL string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, webURL+"/v1/health", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
 }
 
 // walk takes one video all the way through a running stack.

@@ -102,13 +102,16 @@ func (e *Endpoints) Close() error {
 // within days.
 const sweepEvery = time.Minute
 
-// sweep deletes expired objects, until ctx ends. DynamoDB sweeps by itself.
+// sweep deletes expired objects and items, until ctx ends.
 func (e *Endpoints) sweep(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
 		if err := e.s3.Sweep(ctx); err != nil && ctx.Err() == nil {
 			log.Warn("S3 lifecycle", "error", err)
+		}
+		if _, err := e.dynamodb.Sweep(ctx); err != nil && ctx.Err() == nil {
+			log.Warn("DynamoDB time to live", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -63,6 +63,18 @@ func (o Options) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(o.Output, &slog.HandlerOptions{Level: level}))
 }
 
+// absolute makes the folders' paths absolute: S3 changes the working directory.
+func (o Options) absolute() (Options, error) {
+	for _, path := range []*string{&o.Template, &o.Functions, &o.DataDir} {
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return o, fmt.Errorf("find %s: %w", *path, err)
+		}
+		*path = absolute
+	}
+	return o, nil
+}
+
 // Stack is a running stack.
 type Stack struct {
 	options  Options
@@ -85,13 +97,25 @@ type Stack struct {
 // Start starts the stack; it is ready when Start returns. An error leaves
 // nothing running.
 func Start(ctx context.Context, o Options) (*Stack, error) {
-	s := &Stack{options: o, log: o.log(), failed: make(chan error, 1)}
-	s.background, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s, err := newStack(ctx, o)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.start(ctx); err != nil {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		return nil, errors.Join(err, s.Close(closing))
 	}
+	return s, nil
+}
+
+func newStack(ctx context.Context, o Options) (*Stack, error) {
+	o, err := o.absolute()
+	if err != nil {
+		return nil, err
+	}
+	s := &Stack{options: o, log: o.log(), failed: make(chan error, 1)}
+	s.background, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return s, nil
 }
 
@@ -139,11 +163,7 @@ func (s *Stack) onClose(do func(context.Context) error) { s.closers = append(s.c
 
 // openData makes the data folder and keeps other stacks out of it.
 func (s *Stack) openData(context.Context) error {
-	dir, err := filepath.Abs(s.options.DataDir) // S3 changes the working directory
-	if err != nil {
-		return fmt.Errorf("find the data folder: %w", err)
-	}
-	s.options.DataDir = dir
+	dir := s.options.DataDir
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
@@ -204,7 +224,7 @@ func (s *Stack) openAWS(ctx context.Context) error {
 }
 
 func (s *Stack) startHost(ctx context.Context) error {
-	s.metrics = metrics.New(metrics.Config{SQS: sqs.NewFromConfig(s.aws), Queues: s.template.Queues})
+	s.metrics = metrics.New(metrics.Config{SQS: sqs.NewFromConfig(s.aws), Queues: s.template.Queues, Logger: s.log})
 	level := slog.LevelInfo
 	if s.options.Quiet {
 		level = slog.LevelError
@@ -214,13 +234,9 @@ func (s *Stack) startHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	programs, err := filepath.Abs(s.options.Functions)
-	if err != nil {
-		return fmt.Errorf("find the functions: %w", err)
-	}
 	s.host, err = lambda.New(lambda.Config{
 		Functions: s.template.Functions,
-		Command:   func(f sam.Function) ([]string, error) { return program(programs, f) },
+		Command:   func(f sam.Function) ([]string, error) { return program(s.options.Functions, f) },
 		Env:       func(sam.Function) []string { return env },
 		Region:    Region, AccountID: AccountID,
 		Log: console.Print, Observer: s.metrics,
@@ -379,8 +395,10 @@ func Invoke(ctx context.Context, o Options, function string, event []byte) (payl
 	if o.Endpoint == "" && listens(ctx, o.AWSAddr) {
 		o.Endpoint = "http://" + o.AWSAddr
 	}
-	s := &Stack{options: o, log: o.log(), failed: make(chan error, 1)}
-	s.background, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s, err := newStack(ctx, o)
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()

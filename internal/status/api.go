@@ -114,13 +114,14 @@ func parseCursor(cursor string) (string, error) {
 	return id, nil
 }
 
-// ref is the path of one video.
-type ref struct {
+// Ref is the path of one video. It is exported since huma passes over embedded
+// structs that are not.
+type Ref struct {
 	ID string `path:"id" maxLength:"64" doc:"The video's ID."`
 }
 
 type getInput struct {
-	ref
+	Ref
 	IfNoneMatch []string `header:"If-None-Match" doc:"ETag of an earlier answer: 304 if nothing has changed."`
 }
 
@@ -169,7 +170,7 @@ type downloadOutput struct {
 }
 
 // GET /v1/videos/{id}/download
-func (h handlers) download(ctx context.Context, in *ref) (*downloadOutput, error) {
+func (h handlers) download(ctx context.Context, in *Ref) (*downloadOutput, error) {
 	v, err := h.ready(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -189,7 +190,7 @@ type manifestOutput struct {
 }
 
 // GET /v1/videos/{id}/manifest
-func (h handlers) manifest(ctx context.Context, in *ref) (*manifestOutput, error) {
+func (h handlers) manifest(ctx context.Context, in *Ref) (*manifestOutput, error) {
 	v, err := h.ready(ctx, in.ID)
 	if err != nil {
 		return nil, err

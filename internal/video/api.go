@@ -45,8 +45,9 @@ func Register(api *httpapi.API, s *Service) {
 
 type handlers struct{ *Service }
 
-// ref is the path of one video.
-type ref struct {
+// Ref is the path of one video. It is exported since huma passes over embedded
+// structs that are not.
+type Ref struct {
 	ID string `path:"id" maxLength:"64" doc:"The video's ID."`
 }
 
@@ -100,7 +101,7 @@ func (h handlers) create(ctx context.Context, in *createInput) (*createOutput, e
 }
 
 type signPartsInput struct {
-	ref
+	Ref
 	Body struct {
 		PartNumbers []int `json:"part_numbers" minItems:"1" maxItems:"1000" doc:"Counted from 1."`
 	}
@@ -146,7 +147,7 @@ type storedPart struct {
 }
 
 // GET /v1/videos/{id}/parts
-func (h handlers) listParts(ctx context.Context, in *ref) (*listPartsOutput, error) {
+func (h handlers) listParts(ctx context.Context, in *Ref) (*listPartsOutput, error) {
 	parts, err := h.Parts(ctx, httpapi.MustCaller(ctx).UserID, in.ID)
 	if err != nil {
 		return nil, err
@@ -160,7 +161,7 @@ func (h handlers) listParts(ctx context.Context, in *ref) (*listPartsOutput, err
 }
 
 type completeInput struct {
-	ref
+	Ref
 	Body *struct {
 		Parts []completedPart `json:"parts,omitempty" maxItems:"10000" doc:"All parts in order; none for an upload in one POST."`
 	}
@@ -187,12 +188,12 @@ func (h handlers) complete(ctx context.Context, in *completeInput) (*videoOutput
 }
 
 // POST /v1/videos/{id}/cancel
-func (h handlers) cancel(ctx context.Context, in *ref) (*struct{}, error) {
+func (h handlers) cancel(ctx context.Context, in *Ref) (*struct{}, error) {
 	return nil, h.Cancel(ctx, httpapi.MustCaller(ctx).UserID, in.ID)
 }
 
 type retryInput struct {
-	ref
+	Ref
 	Body *struct {
 		Extraction *frames.Extraction `json:"extraction,omitempty" doc:"By default as before."`
 	}
@@ -208,7 +209,7 @@ func (h handlers) retry(ctx context.Context, in *retryInput) (*videoOutput, erro
 }
 
 // DELETE /v1/videos/{id}
-func (h handlers) delete(ctx context.Context, in *ref) (*struct{}, error) {
+func (h handlers) delete(ctx context.Context, in *Ref) (*struct{}, error) {
 	return nil, h.Delete(ctx, httpapi.MustCaller(ctx).UserID, in.ID)
 }
 
