@@ -428,6 +428,18 @@ func TestASecretThatIsToBeDeletedIsAnError(t *testing.T) {
 	}
 }
 
+func TestAnotherAccountIsAnError(t *testing.T) {
+	e := newEndpoint(t)
+	tmpl := e.load(everything)
+	for i, q := range tmpl.Queues {
+		tmpl.Queues[i].URL = strings.Replace(q.URL, "/000000000000/", "/123456789012/", 1)
+	}
+	err := provision.Apply(t.Context(), e.cfg, tmpl, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "its account is 000000000000, but the template was worked out for 123456789012") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // notImplemented answers as S3 and as the JSON services do.
 func notImplemented(w http.ResponseWriter, call string) {
 	if strings.Contains(call, ".") {

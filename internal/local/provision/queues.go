@@ -8,6 +8,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -77,6 +78,9 @@ func (p *provisioner) queue(ctx context.Context, q sam.Queue) error {
 		}
 		url, has = *out.QueueUrl, attributes
 	}
+	if got, want := account(url), account(q.URL); got != want {
+		return fmt.Errorf("the endpoint calls the queue %s: its account is %s, but the template was worked out for %s", url, got, want)
+	}
 	for _, name := range documents {
 		if _, ok := wants[name]; !ok && has[name] != "" {
 			wants[name] = ""
@@ -86,6 +90,15 @@ func (p *provisioner) queue(ctx context.Context, q sam.Queue) error {
 		return slices.Contains(fixed, name) || equalAttribute(name, value, has[name])
 	})
 	return p.setAttributes(ctx, q.Name, url, wants)
+}
+
+// account is the last but one part of a queue's URL, whatever stands before.
+func account(url string) string {
+	parts := strings.Split(url, "/")
+	if len(parts) < 2 {
+		return ""
+	}
+	return parts[len(parts)-2]
 }
 
 // existingQueue gives the URL and attributes of a queue, an empty URL if there

@@ -33,7 +33,7 @@ func (b *builder) api(res *resource, p properties) {
 		a.BinaryMediaTypes[i] = strings.ReplaceAll(t, "~1", "/")
 	}
 	if p.boolean("CacheClusterEnabled", false) {
-		b.add(p.lineOf("CacheClusterEnabled"), "caching responses is not supported on one machine")
+		b.addf(p.lineOf("CacheClusterEnabled"), "caching responses is not supported on one machine")
 	}
 	b.auth(a, p.object("Auth"))
 	a.CORS = b.cors(p)
@@ -69,7 +69,7 @@ func (b *builder) auth(a *API, p properties) {
 		return
 	}
 	if p.boolean("ApiKeyRequired", false) {
-		b.add(p.lineOf("ApiKeyRequired"), "API keys are not supported on one machine")
+		b.addf(p.lineOf("ApiKeyRequired"), "API keys are not supported on one machine")
 	}
 	if authorizers := p.get("Authorizers"); authorizers != nil && authorizers.kind == dict {
 		for _, f := range authorizers.fields {
@@ -80,7 +80,7 @@ func (b *builder) auth(a *API, p properties) {
 	}
 	a.DefaultAuthorizer = p.text("DefaultAuthorizer")
 	if _, ok := a.Authorizers[a.DefaultAuthorizer]; a.DefaultAuthorizer != "" && !ok {
-		b.add(p.lineOf("DefaultAuthorizer"), "there is no authorizer %q", a.DefaultAuthorizer)
+		b.addf(p.lineOf("DefaultAuthorizer"), "there is no authorizer %q", a.DefaultAuthorizer)
 	}
 }
 
@@ -108,12 +108,12 @@ func (b *builder) authorizer(name string, p properties) Authorizer {
 		a.Headers, a.QueryStrings = identity.texts("Headers"), identity.texts("QueryStrings")
 		a.Context, a.StageVariables = identity.texts("Context"), identity.texts("StageVariables")
 		if len(a.Headers)+len(a.QueryStrings)+len(a.Context)+len(a.StageVariables) == 0 && a.TTL > 0 {
-			b.add(p.line, "a REQUEST authorizer whose answers are cached must have Headers, QueryStrings, StageVariables or Context in Identity")
+			b.addf(p.line, "a REQUEST authorizer whose answers are cached must have Headers, QueryStrings, StageVariables or Context in Identity")
 		}
 	}
 	for _, key := range foreign {
 		if identity.has(key) {
-			b.add(identity.lineOf(key), "%s does not go with a %s authorizer", key, a.Type)
+			b.addf(identity.lineOf(key), "%s does not go with a %s authorizer", key, a.Type)
 		}
 	}
 	return a
@@ -131,7 +131,7 @@ func (b *builder) functionOf(arn *node, what string) string {
 	}
 	id, ok := b.functionByARN[text]
 	if !ok {
-		b.add(arn.line, "%s: there is no function with the ARN %q in this template", what, arn.text)
+		b.addf(arn.line, "%s: there is no function with the ARN %q in this template", what, arn.text)
 	}
 	return id
 }
@@ -158,7 +158,7 @@ func (b *builder) cors(p properties) *CORS {
 		}
 	}
 	if c.AllowCredentials && c.AllowOrigin == "*" {
-		b.add(v.line, `AllowCredentials does not go with AllowOrigin "'*'"`)
+		b.addf(v.line, `AllowCredentials does not go with AllowOrigin "'*'"`)
 	}
 	return c
 }
@@ -167,7 +167,7 @@ func (b *builder) cors(p properties) *CORS {
 // needs to tell it from a mapping expression.
 func (b *builder) unquoted(v *node, what string) string {
 	if !isQuoted(v.text) {
-		b.add(v.line, `%s must be in single quotes inside of the string: "'%s'"`, what, v.text)
+		b.addf(v.line, `%s must be in single quotes inside of the string: "'%s'"`, what, v.text)
 		return v.text
 	}
 	return v.text[1 : len(v.text)-1]
@@ -189,7 +189,7 @@ var responseTypes = []string{
 func (b *builder) gatewayResponse(f field) GatewayResponse {
 	p := properties{f.value}
 	if !slices.Contains(responseTypes, f.key) {
-		b.add(f.line, "API Gateway has no response type %q", f.key)
+		b.addf(f.line, "API Gateway has no response type %q", f.key)
 	}
 	g := GatewayResponse{
 		StatusCode: p.integer("StatusCode", 0),
@@ -199,7 +199,7 @@ func (b *builder) gatewayResponse(f field) GatewayResponse {
 		for _, h := range headers.fields {
 			g.Headers[h.key] = h.value.text
 			if !isQuoted(h.value.text) && !isMapping(h.value.text) && h.value.kind == scalar {
-				b.add(h.value.line, `header %s must be in single quotes inside of the string ("'%s'") or a mapping expression`, h.key, h.value.text)
+				b.addf(h.value.line, `header %s must be in single quotes inside of the string ("'%s'") or a mapping expression`, h.key, h.value.text)
 			}
 		}
 	}
@@ -231,15 +231,15 @@ func (b *builder) methodSetting(p properties) MethodSetting {
 		BurstLimit:   p.integer("ThrottlingBurstLimit", 0),
 	}
 	if p.boolean("CachingEnabled", false) {
-		b.add(p.lineOf("CachingEnabled"), "caching responses is not supported on one machine")
+		b.addf(p.lineOf("CachingEnabled"), "caching responses is not supported on one machine")
 	}
 	if m.ResourcePath == "" || m.HTTPMethod == "" {
-		b.add(p.line, `a method setting must have ResourcePath and HttpMethod ("/*" and "*" for all)`)
+		b.addf(p.line, `a method setting must have ResourcePath and HttpMethod ("/*" and "*" for all)`)
 	} else if m.HTTPMethod != "*" && !slices.Contains(methods, m.HTTPMethod) {
-		b.add(p.lineOf("HttpMethod"), "HttpMethod must be * or one of %s, not %q", strings.Join(methods, ", "), m.HTTPMethod)
+		b.addf(p.lineOf("HttpMethod"), "HttpMethod must be * or one of %s, not %q", strings.Join(methods, ", "), m.HTTPMethod)
 	}
 	if p.has("ThrottlingRateLimit") != p.has("ThrottlingBurstLimit") {
-		b.add(p.line, "a method setting must have both ThrottlingRateLimit and ThrottlingBurstLimit, or neither")
+		b.addf(p.line, "a method setting must have both ThrottlingRateLimit and ThrottlingBurstLimit, or neither")
 	}
 	m.RateLimit, _ = strconv.ParseFloat(p.text("ThrottlingRateLimit"), 64)
 	return m
@@ -254,7 +254,7 @@ func (b *builder) settingPath(p properties) string {
 	}
 	encoded, ok := strings.CutPrefix(text, "/~1")
 	if !ok || strings.Contains(encoded, "/") {
-		b.add(p.lineOf("ResourcePath"), "ResourcePath must spell the path's slashes ~1 after a first /: %q",
+		b.addf(p.lineOf("ResourcePath"), "ResourcePath must spell the path's slashes ~1 after a first /: %q",
 			"/~1"+strings.ReplaceAll(strings.TrimPrefix(text, "/"), "/", "~1"))
 	}
 	return "/" + strings.ReplaceAll(encoded, "~1", "/")
@@ -269,17 +269,17 @@ func (b *builder) route(e event, p properties) {
 	a := b.apiByID[id]
 	if a == nil {
 		if e.live && id != "" {
-			b.add(p.lineOf("RestApiId"), "RestApiId: there is no API %q in this template", id)
+			b.addf(p.lineOf("RestApiId"), "RestApiId: there is no API %q in this template", id)
 		}
 		return
 	}
 	method := strings.ToUpper(p.text("Method"))
 	path := p.text("Path")
 	if !slices.Contains(methods, method) {
-		b.add(p.lineOf("Method"), "Method must be one of %s, not %q", strings.Join(methods, ", "), p.text("Method"))
+		b.addf(p.lineOf("Method"), "Method must be one of %s, not %q", strings.Join(methods, ", "), p.text("Method"))
 	}
 	if !strings.HasPrefix(path, "/") {
-		b.add(p.lineOf("Path"), "Path must begin with a slash, unlike %q", path)
+		b.addf(p.lineOf("Path"), "Path must begin with a slash, unlike %q", path)
 	}
 	if path != "/" {
 		path = strings.TrimSuffix(path, "/")
@@ -287,7 +287,7 @@ func (b *builder) route(e event, p properties) {
 	r := Route{Method: method, Path: path, Function: e.function, Authorizer: b.routeAuthorizer(a, method, p)}
 	for _, other := range a.Routes {
 		if other.Method == r.Method && other.Path == r.Path && e.live {
-			b.add(p.lineOf("Path"), "%s %s is there twice, for %s and %s", r.Method, r.Path, other.Function, r.Function)
+			b.addf(p.lineOf("Path"), "%s %s is there twice, for %s and %s", r.Method, r.Path, other.Function, r.Function)
 		}
 	}
 	if e.live {
@@ -299,23 +299,23 @@ func (b *builder) route(e event, p properties) {
 func (b *builder) routeAuthorizer(a *API, method string, p properties) string {
 	auth := p.object("Auth")
 	if auth.boolean("ApiKeyRequired", false) {
-		b.add(auth.lineOf("ApiKeyRequired"), "API keys are not supported on one machine")
+		b.addf(auth.lineOf("ApiKeyRequired"), "API keys are not supported on one machine")
 	}
 	name := auth.text("Authorizer")
-	switch {
-	case name == "":
+	switch name {
+	case "":
 		if method == "OPTIONS" && a.CORS != nil {
 			return a.CORS.Authorizer
 		}
 		return a.DefaultAuthorizer
-	case name == "NONE":
+	case "NONE":
 		if a.DefaultAuthorizer == "" {
-			b.add(auth.lineOf("Authorizer"), "SAM allows Authorizer NONE only where the API has a DefaultAuthorizer")
+			b.addf(auth.lineOf("Authorizer"), "SAM allows Authorizer NONE only where the API has a DefaultAuthorizer")
 		}
 		return ""
 	}
 	if _, ok := a.Authorizers[name]; !ok {
-		b.add(auth.lineOf("Authorizer"), "there is no authorizer %q at API %s (it has %s)",
+		b.addf(auth.lineOf("Authorizer"), "there is no authorizer %q at API %s (it has %s)",
 			name, a.LogicalID, strings.Join(slices.Sorted(maps.Keys(a.Authorizers)), ", "))
 	}
 	return name

@@ -10,6 +10,7 @@ import (
 // builder turns resources into what Template holds.
 type builder struct {
 	*resolver
+
 	t *Template
 
 	// These find resources by what Ref and Fn::GetAtt gave for them.
@@ -82,7 +83,7 @@ func (b *builder) build() {
 	}
 	// A resource that another one names by its ARN, URL or ID comes before it.
 	stages := [][]string{
-		{"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SES::EmailIdentity", "AWS::SQS::Queue", "AWS::SecretsManager::Secret", functionType},
+		{tableType, bucketType, "AWS::SES::EmailIdentity", queueType, "AWS::SecretsManager::Secret", functionType},
 		{"AWS::S3::BucketPolicy", "AWS::SQS::QueueInlinePolicy", "AWS::SQS::QueuePolicy", apiType},
 	}
 	for _, types := range stages {
@@ -106,7 +107,7 @@ func (b *builder) resolve(res *resource) properties {
 	}
 	s := scope{owner: res.id, live: b.exists(res)}
 	if _, _, isCall := res.properties.intrinsic(); isCall || res.properties.kind != dict {
-		b.add(res.properties.line, "Properties must be a map, not %s", res.properties.what())
+		b.addf(res.properties.line, "Properties must be a map, not %s", res.properties.what())
 		return properties{}
 	}
 	out := &node{kind: dict, line: res.line}
@@ -143,7 +144,7 @@ func (b *builder) resource(res *resource, p properties) {
 	}
 	i, _ := identityOf(res.typ)
 	if other, taken := b.names[res.typ+" "+name]; taken && i.name != "" {
-		b.add(p.lineOf(i.name), "%s and %s have the same name, %q", other, res.id, name)
+		b.addf(p.lineOf(i.name), "%s and %s have the same name, %q", other, res.id, name)
 	}
 	b.names[res.typ+" "+name] = res.id
 	arn := ""
@@ -157,11 +158,11 @@ func (b *builder) resource(res *resource, p properties) {
 		b.function(res, p, name)
 	case apiType:
 		b.api(res, p)
-	case "AWS::DynamoDB::Table":
+	case tableType:
 		b.table(res, p, name, arn)
-	case "AWS::SQS::Queue":
+	case queueType:
 		b.queue(res, p, name, arn)
-	case "AWS::S3::Bucket":
+	case bucketType:
 		b.bucket(res, p, name, arn)
 	case "AWS::SecretsManager::Secret":
 		b.secret(res, p, name)
@@ -204,7 +205,7 @@ func (b *builder) table(res *resource, p properties, name, arn string) {
 	if ttl := p.object("TimeToLiveSpecification"); ttl.node != nil && ttl.boolean("Enabled", false) {
 		t.TTLAttribute = ttl.text("AttributeName")
 		if t.TTLAttribute == "" {
-			b.add(ttl.line, "TimeToLiveSpecification is enabled without an AttributeName")
+			b.addf(ttl.line, "TimeToLiveSpecification is enabled without an AttributeName")
 		}
 	}
 	b.t.Tables = append(b.t.Tables, t)
@@ -234,8 +235,8 @@ func (b *builder) bucketPolicy(p properties) {
 	if name == "" || policy == nil || policy.kind == bad {
 		return // reported
 	}
-	if _, ok := b.names["AWS::S3::Bucket "+name]; !ok {
-		b.add(p.lineOf("Bucket"), "there is no bucket %q in this template", name)
+	if _, ok := b.names[bucketType+" "+name]; !ok {
+		b.addf(p.lineOf("Bucket"), "there is no bucket %q in this template", name)
 		return
 	}
 	for i := range b.t.Buckets {
@@ -243,7 +244,7 @@ func (b *builder) bucketPolicy(p properties) {
 			continue
 		}
 		if b.t.Buckets[i].Policy != nil {
-			b.add(p.line, "bucket %s has two policies, of which only one would count", name)
+			b.addf(p.line, "bucket %s has two policies, of which only one would count", name)
 		}
 		b.t.Buckets[i].Policy = document(policy)
 	}
@@ -277,7 +278,7 @@ func (b *builder) queue(res *resource, p properties, name, arn string) {
 		}
 	}
 	if fifo := p.boolean("FifoQueue", false); fifo != strings.HasSuffix(name, ".fifo") {
-		b.add(p.lineOf("QueueName"), `a FIFO queue's name, and no other's, ends in ".fifo"`)
+		b.addf(p.lineOf("QueueName"), `a FIFO queue's name, and no other's, ends in ".fifo"`)
 	}
 	if v := p.get("RedrivePolicy"); v != nil {
 		b.redrive(v)
@@ -311,7 +312,7 @@ func (b *builder) shape(v *node, what string, known []string, required ...string
 	ok := true
 	for _, key := range required {
 		if v.get(key) == nil {
-			b.add(v.line, "%s must have %s", what, key)
+			b.addf(v.line, "%s must have %s", what, key)
 			ok = false
 		}
 	}
@@ -335,12 +336,12 @@ func (b *builder) queuePolicy(p properties, urls []*node) {
 			}
 			found = true
 			if q.Attributes["Policy"] != "" {
-				b.add(url.line, "queue %s has two policies, of which only one would count", q.LogicalID)
+				b.addf(url.line, "queue %s has two policies, of which only one would count", q.LogicalID)
 			}
 			q.Attributes["Policy"] = string(document(policy))
 		}
 		if !found {
-			b.add(url.line, "there is no queue with the URL %q in this template", url.text)
+			b.addf(url.line, "there is no queue with the URL %q in this template", url.text)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import "slices"
 // condition is one entry of the Conditions section.
 type condition struct {
 	field
+
 	state conditionState
 }
 
@@ -21,12 +22,12 @@ const (
 func (r *resolver) holds(name string, line int) bool {
 	c, ok := r.conditions[name]
 	if !ok {
-		r.add(line, "there is no condition %q", name)
+		r.addf(line, "there is no condition %q", name)
 		return false
 	}
 	switch c.state {
 	case working:
-		r.add(c.line, "condition %s depends on itself", name)
+		r.addf(c.line, "condition %s depends on itself", name)
 		return false
 	case unknown:
 		c.state = working
@@ -43,7 +44,7 @@ func (r *resolver) holds(name string, line int) bool {
 func (r *resolver) conditionNamed(n *node) bool {
 	if n.kind != scalar {
 		if n.kind != bad {
-			r.add(n.line, "Condition must be the name of a condition, not %s", n.what())
+			r.addf(n.line, "Condition must be the name of a condition, not %s", n.what())
 		}
 		return false
 	}
@@ -59,7 +60,7 @@ func (r *resolver) truth(n *node, within string) bool {
 	}
 	if !ok {
 		if n.kind != bad {
-			r.add(n.line, "condition %s: %s is no condition function", within, n.what())
+			r.addf(n.line, "condition %s: %s is no condition function", within, n.what())
 		}
 		return false
 	}
@@ -74,15 +75,16 @@ func (r *resolver) truth(n *node, within string) bool {
 	case "Fn::And", "Fn::Or":
 		return r.several(name, arg, within)
 	default:
-		r.add(n.line, "condition %s: %s is no condition function", within, name)
+		r.addf(n.line, "condition %s: %s is no condition function", within, name)
 		return false
 	}
 }
 
 // several is Fn::And and Fn::Or, which look at all operands for errors.
 func (r *resolver) several(name string, arg *node, within string) bool {
-	var truths []bool
-	for _, part := range r.operands(name, arg, 2, 10) {
+	parts := r.operands(name, arg, 2, 10)
+	truths := make([]bool, 0, len(parts))
+	for _, part := range parts {
 		truths = append(truths, r.truth(part, within))
 	}
 	if name == "Fn::Or" {
@@ -127,14 +129,14 @@ func (r *resolver) operands(name string, arg *node, low, high int) []*node {
 	case arg.kind == bad:
 		return nil
 	case arg.kind != list:
-		r.add(arg.line, "%s takes a list, not %s", name, arg.what())
+		r.addf(arg.line, "%s takes a list, not %s", name, arg.what())
 		return nil
 	case len(arg.items) >= low && len(arg.items) <= high:
 		return arg.items
 	case low == high:
-		r.add(arg.line, "%s takes %d values, not %d", name, low, len(arg.items))
+		r.addf(arg.line, "%s takes %d values, not %d", name, low, len(arg.items))
 	default:
-		r.add(arg.line, "%s takes %d to %d values, not %d", name, low, high, len(arg.items))
+		r.addf(arg.line, "%s takes %d to %d values, not %d", name, low, high, len(arg.items))
 	}
 	return nil
 }

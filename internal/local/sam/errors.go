@@ -31,7 +31,7 @@ type problems struct {
 	seen map[Error]bool
 }
 
-func (p *problems) add(line int, format string, args ...any) {
+func (p *problems) addf(line int, format string, args ...any) {
 	if p.seen == nil {
 		p.seen = map[Error]bool{}
 	}

@@ -21,12 +21,12 @@ func (b *builder) function(res *resource, p properties, name string) {
 		Environment:         b.environment(p.object("Environment").get("Variables")),
 	}
 	if architectures := p.texts("Architectures"); len(architectures) > 1 {
-		b.add(p.lineOf("Architectures"), "a function has one architecture, not %d", len(architectures))
+		b.addf(p.lineOf("Architectures"), "a function has one architecture, not %d", len(architectures))
 	} else if len(architectures) == 1 {
 		f.Architecture = architectures[0]
 	}
 	if p.has("ReservedConcurrentExecutions") && f.ReservedConcurrency == 0 {
-		b.add(p.lineOf("ReservedConcurrentExecutions"), "a function that may never run (0) is not supported")
+		b.addf(p.lineOf("ReservedConcurrentExecutions"), "a function that may never run (0) is not supported")
 	}
 	if t := p.text("PackageType"); t != "" {
 		f.PackageType = t
@@ -43,13 +43,13 @@ func (b *builder) function(res *resource, p properties, name string) {
 func (b *builder) image(res *resource, p properties, f *Function) {
 	for _, key := range []string{"CodeUri", "Handler", "Layers", "Runtime"} {
 		if p.has(key) {
-			b.add(p.lineOf(key), "%s does not go with PackageType Image", key)
+			b.addf(p.lineOf(key), "%s does not go with PackageType Image", key)
 		}
 	}
 	for key, to := range map[string]*string{"DockerContext": &f.DockerContext, "Dockerfile": &f.Dockerfile} {
 		v := res.metadata.get(key)
 		if v == nil || v.kind != scalar || v.text == "" {
-			b.add(res.line, "function %s of PackageType Image must have %s in its Metadata", res.id, key)
+			b.addf(res.line, "function %s of PackageType Image must have %s in its Metadata", res.id, key)
 			continue
 		}
 		*to = v.text
@@ -60,21 +60,21 @@ func (b *builder) zip(res *resource, p properties, f *Function) {
 	f.CodeURI, f.Handler, f.Runtime = ".", p.text("Handler"), p.text("Runtime")
 	for key, value := range map[string]string{"Handler": f.Handler, "Runtime": f.Runtime} {
 		if value == "" {
-			b.add(res.line, "function %s must have a %s", res.id, key)
+			b.addf(res.line, "function %s must have a %s", res.id, key)
 		}
 	}
 	if p.has("ImageUri") {
-		b.add(p.lineOf("ImageUri"), "ImageUri goes with PackageType Image only")
+		b.addf(p.lineOf("ImageUri"), "ImageUri goes with PackageType Image only")
 	}
 	switch v := p.get("CodeUri"); {
 	case v == nil || v.kind == bad:
 	case v.kind != scalar || strings.HasPrefix(v.text, "s3://"):
-		b.add(v.line, "CodeUri must be a folder: code in a bucket is not supported")
+		b.addf(v.line, "CodeUri must be a folder: code in a bucket is not supported")
 	default:
 		f.CodeURI = v.text
 	}
 	if m := res.metadata.get("BuildMethod"); m != nil && m.text != "go1.x" {
-		b.add(m.line, "BuildMethod %s is not supported, only go1.x", m.what())
+		b.addf(m.line, "BuildMethod %s is not supported, only go1.x", m.what())
 	}
 }
 
@@ -99,13 +99,13 @@ func (b *builder) environment(variables *node) map[string]string {
 	for _, f := range variables.fields {
 		switch {
 		case !variableName.MatchString(f.key):
-			b.add(f.line, "Lambda does not allow an environment variable %q", f.key)
+			b.addf(f.line, "Lambda does not allow an environment variable %q", f.key)
 		case reservedVariables[f.key]:
-			b.add(f.line, "environment variable %s is Lambda's own", f.key)
+			b.addf(f.line, "environment variable %s is Lambda's own", f.key)
 		case f.value.kind == scalar:
 			out[f.key] = f.value.text
 		case f.value.kind != bad:
-			b.add(f.line, "environment variable %s must be a string, not %s", f.key, f.value.what())
+			b.addf(f.line, "environment variable %s must be a string, not %s", f.key, f.value.what())
 		}
 	}
 	return out
@@ -141,7 +141,7 @@ func (b *builder) event(e event, p properties) {
 		return // reported
 	case "Api", "SQS", "Schedule", "ScheduleV2":
 	default:
-		b.add(p.lineOf("Type"), "events of type %s are not supported (but Api, SQS, Schedule, ScheduleV2 are)", typ)
+		b.addf(p.lineOf("Type"), "events of type %s are not supported (but Api, SQS, Schedule, ScheduleV2 are)", typ)
 		return
 	}
 	inner := p.object("Properties")
@@ -175,10 +175,10 @@ func (b *builder) eventSource(e event, p properties) {
 		Enabled:                 p.boolean("Enabled", true),
 	}
 	if s.QueueARN != "" && !strings.HasPrefix(s.QueueARN, "arn:"+b.cfg.Partition+":sqs:") {
-		b.add(p.lineOf("Queue"), "Queue must be the ARN of a queue, not %q", s.QueueARN)
+		b.addf(p.lineOf("Queue"), "Queue must be the ARN of a queue, not %q", s.QueueARN)
 	}
 	if s.BatchSize > 10 && s.BatchingWindow == 0 {
-		b.add(p.lineOf("BatchSize"), "Lambda wants MaximumBatchingWindowInSeconds with a BatchSize of more than 10")
+		b.addf(p.lineOf("BatchSize"), "Lambda wants MaximumBatchingWindowInSeconds with a BatchSize of more than 10")
 	}
 	b.longEnough(e, p, s.QueueARN)
 	if e.live {
@@ -199,7 +199,7 @@ func (b *builder) longEnough(e event, p properties, queueARN string) {
 		}
 		for _, f := range b.t.Functions {
 			if f.LogicalID == e.function && f.Timeout > visible {
-				b.add(p.lineOf("Queue"), "queue %s hides messages for %v, less than the %v that %s may take",
+				b.addf(p.lineOf("Queue"), "queue %s hides messages for %v, less than the %v that %s may take",
 					q.LogicalID, visible, f.Timeout, f.LogicalID)
 			}
 		}
@@ -209,20 +209,20 @@ func (b *builder) longEnough(e event, p properties, queueARN string) {
 func (b *builder) schedule(e event, p properties, key string) {
 	s := Schedule{LogicalID: e.id, Function: e.function, Expression: p.text(key), Enabled: p.boolean("Enabled", true)}
 	if p.has("Enabled") && p.has("State") {
-		b.add(p.lineOf("State"), "a schedule has Enabled or State, not both")
+		b.addf(p.lineOf("State"), "a schedule has Enabled or State, not both")
 	}
 	if p.text("State") == "DISABLED" {
 		s.Enabled = false
 	}
 	if p.has(key) {
 		if err := checkExpression(s.Expression); err != nil {
-			b.add(p.lineOf(key), "%s: %v", key, err)
+			b.addf(p.lineOf(key), "%s: %v", key, err)
 		}
 	}
 	if p.has("Input") {
 		s.Input = json.RawMessage(p.text("Input"))
 		if !json.Valid(s.Input) {
-			b.add(p.lineOf("Input"), "Input must be JSON")
+			b.addf(p.lineOf("Input"), "Input must be JSON")
 		}
 	}
 	if e.live {

@@ -36,7 +36,7 @@ func (r *resolver) evalDict(n *node, s scope) *node {
 	out := &node{kind: dict, line: n.line}
 	for _, f := range n.fields {
 		if strings.HasPrefix(f.key, "Fn::") {
-			r.add(f.line, "%s must be the only key of its map", f.key)
+			r.addf(f.line, "%s must be the only key of its map", f.key)
 			continue
 		}
 		if v := r.eval(f.value, s); v.kind != none {
@@ -48,7 +48,7 @@ func (r *resolver) evalDict(n *node, s scope) *node {
 
 func (r *resolver) evalScalar(n *node, s scope) *node {
 	if n.isNull() {
-		r.add(n.line, "null is no value of a template")
+		r.addf(n.line, "null is no value of a template")
 		return newBad(n.line)
 	}
 	if n.typ != textType {
@@ -61,7 +61,7 @@ func (r *resolver) evalScalar(n *node, s scope) *node {
 // finished is the scalar for a text that is complete.
 func (r *resolver) finished(text string, line int, s scope) *node {
 	if strings.Contains(text, "{{resolve:") {
-		r.add(line, "dynamic references ({{resolve:…}}) are not supported")
+		r.addf(line, "dynamic references ({{resolve:…}}) are not supported")
 		return newBad(line)
 	}
 	return newText(line, r.localAddress(text, line, s))
@@ -97,7 +97,7 @@ func (r *resolver) call(name string, arg *node, line int, s scope) *node {
 	case "Fn::GetAZs":
 		return r.callGetAZs(arg, line, s)
 	default:
-		r.add(line, "%s", whyNot(name))
+		r.addf(line, "%s", whyNot(name))
 		return newBad(line)
 	}
 }
@@ -119,7 +119,7 @@ func (r *resolver) argText(name string, arg *node, s scope) (string, bool) {
 	v := r.eval(arg, s)
 	if v.kind != scalar {
 		if v.kind != bad {
-			r.add(v.line, "%s takes a string here, not %s", name, v.what())
+			r.addf(v.line, "%s takes a string here, not %s", name, v.what())
 		}
 		return "", false
 	}
@@ -131,7 +131,7 @@ func (r *resolver) argList(name string, arg *node, s scope) ([]string, bool) {
 	v := r.eval(arg, s)
 	if v.kind != list {
 		if v.kind != bad {
-			r.add(v.line, "%s takes a list here, not %s", name, v.what())
+			r.addf(v.line, "%s takes a list here, not %s", name, v.what())
 		}
 		return nil, false
 	}
@@ -139,7 +139,7 @@ func (r *resolver) argList(name string, arg *node, s scope) ([]string, bool) {
 	for _, item := range v.items {
 		if item.kind != scalar {
 			if item.kind != bad {
-				r.add(item.line, "%s takes a list of strings here, which %s is none of", name, item.what())
+				r.addf(item.line, "%s takes a list of strings here, which %s is none of", name, item.what())
 			}
 			return nil, false
 		}
@@ -150,7 +150,7 @@ func (r *resolver) argList(name string, arg *node, s scope) ([]string, bool) {
 
 func (r *resolver) callRef(arg *node, line int, s scope) *node {
 	if arg.kind != scalar {
-		r.add(arg.line, "Ref takes a name, not %s", arg.what())
+		r.addf(arg.line, "Ref takes a name, not %s", arg.what())
 		return newBad(line)
 	}
 	return r.ref(arg.text, line, s)
@@ -168,7 +168,7 @@ func (r *resolver) callGetAtt(arg *node, line int, s scope) *node {
 		}
 	}
 	if !ok || id == "" || attribute == "" {
-		r.add(line, "Fn::GetAtt takes Resource.Attribute, or a list of the two")
+		r.addf(line, "Fn::GetAtt takes Resource.Attribute, or a list of the two")
 		return newBad(line)
 	}
 	return r.getAtt(id, attribute, line, s)
@@ -185,7 +185,7 @@ func (r *resolver) callSub(arg *node, line int, s scope) *node {
 	}
 	if text.kind != scalar {
 		if text.kind != bad {
-			r.add(arg.line, "Fn::Sub takes a string, or a list of a string and a map")
+			r.addf(arg.line, "Fn::Sub takes a string, or a list of a string and a map")
 		}
 		return newBad(line)
 	}
@@ -215,7 +215,7 @@ func (r *resolver) substitute(text string, line int, s scope, variables map[stri
 		}
 		if v.kind != scalar {
 			if v.kind != bad {
-				r.add(line, "Fn::Sub: ${%s} is %s, not a string", name, v.what())
+				r.addf(line, "Fn::Sub: ${%s} is %s, not a string", name, v.what())
 			}
 			ok = false
 		}
@@ -227,7 +227,7 @@ func (r *resolver) substitute(text string, line int, s scope, variables map[stri
 // named works out what stands between the braces of Fn::Sub.
 func (r *resolver) named(name string, line int, s scope) *node {
 	if !reference.MatchString(name) {
-		r.add(line, "Fn::Sub: ${%s} is no name; ${!%s} stands for itself", name, name)
+		r.addf(line, "Fn::Sub: ${%s} is no name; ${!%s} stands for itself", name, name)
 		return newBad(line)
 	}
 	id, attribute, isAttribute := strings.Cut(name, ".")
@@ -263,7 +263,7 @@ func (r *resolver) callSelect(arg *node, line int, s scope) *node {
 	i, err := strconv.Atoi(position)
 	if err != nil || i < 0 || i >= len(texts) {
 		if s.live {
-			r.add(line, "Fn::Select: there is no element %s in a list of %d", position, len(texts))
+			r.addf(line, "Fn::Select: there is no element %s in a list of %d", position, len(texts))
 		}
 		return newBad(line)
 	}
@@ -281,7 +281,7 @@ func (r *resolver) callSplit(arg *node, line int, s scope) *node {
 		return newBad(line)
 	}
 	if between == "" {
-		r.add(line, "Fn::Split needs a delimiter")
+		r.addf(line, "Fn::Split needs a delimiter")
 		return newBad(line)
 	}
 	out := &node{kind: list, line: line}
@@ -323,7 +323,7 @@ func (r *resolver) callFindInMap(arg *node, line int, s scope) *node {
 	for i, key := range path {
 		if at = at.get(key); at == nil {
 			if s.live || i == 0 {
-				r.add(line, "Fn::FindInMap: Mappings has no %s", strings.Join(path[:i+1], "."))
+				r.addf(line, "Fn::FindInMap: Mappings has no %s", strings.Join(path[:i+1], "."))
 			}
 			return newBad(line)
 		}
@@ -425,12 +425,12 @@ func (r *resolver) textOrBad(text string, line int) *node {
 // does; nil after an error.
 func (r *resolver) target(id, function string, line int, s scope) *resource {
 	if s.conditions {
-		r.add(line, "%s %s: conditions can only refer to parameters", function, id)
+		r.addf(line, "%s %s: conditions can only refer to parameters", function, id)
 		return nil
 	}
 	res, ok := r.resources[id]
 	if !ok {
-		r.add(line, "%s: there is no resource or parameter %q", function, id)
+		r.addf(line, "%s: there is no resource or parameter %q", function, id)
 		return nil
 	}
 	if !r.present(res, function, line, s) {
@@ -443,7 +443,7 @@ func (r *resolver) target(id, function string, line int, s scope) *resource {
 // present reports a resource that its condition leaves out.
 func (r *resolver) present(res *resource, function string, line int, s scope) bool {
 	if s.live && !r.exists(res) {
-		r.add(line, "%s: resource %s is left out by its condition", function, res.id)
+		r.addf(line, "%s: resource %s is left out by its condition", function, res.id)
 		return false
 	}
 	return true

@@ -25,17 +25,29 @@ type identity struct {
 	attributes map[string]string
 }
 
+const (
+	byName = "{name}"
+	byUUID = "{uuid}"
+	byID   = "E{ID}" // CloudFront's
+
+	nameProperty = "Name"
+
+	bucketType = "AWS::S3::Bucket"
+	queueType  = "AWS::SQS::Queue"
+	tableType  = "AWS::DynamoDB::Table"
+)
+
 // attributes of things that only have an ARN.
 func arnOnly(arn string) map[string]string { return map[string]string{"Arn": arn} }
 
 // made are the types of which something exists on one machine.
 var made = map[string]identity{
-	"AWS::DynamoDB::Table": {name: "TableName", ref: "{name}", attributes: map[string]string{
+	tableType: {name: "TableName", ref: byName, attributes: map[string]string{
 		"Arn": "arn:{partition}:dynamodb:{region}:{account}:table/{name}",
 		// The label is the time when the stream was made.
 		"StreamArn": "arn:{partition}:dynamodb:{region}:{account}:table/{name}/stream/1970-01-01T00:00:00.000",
 	}},
-	"AWS::S3::Bucket": {name: "BucketName", ref: "{name}", attributes: map[string]string{
+	bucketType: {name: "BucketName", ref: byName, attributes: map[string]string{
 		"Arn":                 "arn:{partition}:s3:::{name}",
 		"DomainName":          "{name}.s3.{suffix}",
 		"DualStackDomainName": "{name}.s3.dualstack.{region}.{suffix}",
@@ -43,26 +55,26 @@ var made = map[string]identity{
 	}},
 	"AWS::S3::BucketPolicy": {},
 	"AWS::SES::EmailIdentity": {
-		name: "EmailIdentity", ref: "{name}",
+		name: "EmailIdentity", ref: byName,
 	},
 	// A secret's ARN ends in six random characters; Secrets Manager also takes
 	// it without.
 	"AWS::SecretsManager::Secret": {
-		name: "Name", ref: "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}",
+		name: nameProperty, ref: "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}",
 		attributes: map[string]string{"Id": "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}"},
 	},
-	"AWS::SQS::Queue": {name: "QueueName", ref: "{queueurl}", attributes: map[string]string{
+	queueType: {name: "QueueName", ref: "{queueurl}", attributes: map[string]string{
 		"Arn":       "arn:{partition}:sqs:{region}:{account}:{name}",
-		"QueueName": "{name}",
+		"QueueName": byName,
 		"QueueUrl":  "{queueurl}",
 	}},
 	"AWS::SQS::QueueInlinePolicy": {},
-	"AWS::SQS::QueuePolicy":       {ref: "{name}"},
+	"AWS::SQS::QueuePolicy":       {ref: byName},
 	"AWS::Serverless::Api": {ref: "{id}", attributes: map[string]string{
 		"RestApiId": "{id}", "RootResourceId": "root{id}",
 	}},
 	"AWS::Serverless::Function": {
-		name: "FunctionName", ref: "{name}",
+		name: "FunctionName", ref: byName,
 		attributes: arnOnly("arn:{partition}:lambda:{region}:{account}:function:{name}"),
 	},
 }
@@ -71,15 +83,15 @@ var made = map[string]identity{
 var idle = map[string]identity{
 	"AWS::ApiGateway::Account":         {},
 	"AWS::ApiGateway::BasePathMapping": {},
-	"AWS::ApiGateway::DomainName":      {name: "DomainName", ref: "{name}"},
+	"AWS::ApiGateway::DomainName":      {name: "DomainName", ref: byName},
 
 	"AWS::ApplicationAutoScaling::ScalableTarget": {},
 	"AWS::ApplicationAutoScaling::ScalingPolicy":  {},
 
-	"AWS::Backup::BackupPlan":      {ref: "{uuid}", attributes: map[string]string{"BackupPlanId": "{uuid}"}},
+	"AWS::Backup::BackupPlan":      {ref: byUUID, attributes: map[string]string{"BackupPlanId": byUUID}},
 	"AWS::Backup::BackupSelection": {},
-	"AWS::Backup::BackupVault": {name: "BackupVaultName", ref: "{name}", attributes: map[string]string{
-		"BackupVaultArn": "arn:{partition}:backup:{region}:{account}:backup-vault:{name}", "BackupVaultName": "{name}",
+	"AWS::Backup::BackupVault": {name: "BackupVaultName", ref: byName, attributes: map[string]string{
+		"BackupVaultArn": "arn:{partition}:backup:{region}:{account}:backup-vault:{name}", "BackupVaultName": byName,
 	}},
 
 	"AWS::Budgets::Budget":        {},
@@ -93,86 +105,86 @@ var idle = map[string]identity{
 
 	"AWS::CertificateManager::Certificate": {ref: "arn:{partition}:acm:{region}:{account}:certificate/{uuid}"},
 
-	"AWS::CloudFront::CachePolicy": {ref: "{uuid}", attributes: map[string]string{"Id": "{uuid}"}},
+	"AWS::CloudFront::CachePolicy": {ref: byUUID, attributes: map[string]string{"Id": byUUID}},
 	"AWS::CloudFront::CloudFrontOriginAccessIdentity": {
-		ref: "E{ID}", attributes: map[string]string{"Id": "E{ID}"},
+		ref: byID, attributes: map[string]string{"Id": byID},
 	},
-	"AWS::CloudFront::Distribution": {ref: "E{ID}", attributes: map[string]string{
-		"DomainName": "d{id}.cloudfront.net", "Id": "E{ID}",
+	"AWS::CloudFront::Distribution": {ref: byID, attributes: map[string]string{
+		"DomainName": "d{id}.cloudfront.net", "Id": byID,
 	}},
 	"AWS::CloudFront::Function": {
-		name: "Name", ref: "arn:{partition}:cloudfront::{account}:function/{name}",
+		name: nameProperty, ref: "arn:{partition}:cloudfront::{account}:function/{name}",
 		attributes: map[string]string{
 			"FunctionARN":                  "arn:{partition}:cloudfront::{account}:function/{name}",
 			"FunctionMetadata.FunctionARN": "arn:{partition}:cloudfront::{account}:function/{name}",
 		},
 	},
-	"AWS::CloudFront::KeyGroup":               {ref: "{uuid}", attributes: map[string]string{"Id": "{uuid}"}},
+	"AWS::CloudFront::KeyGroup":               {ref: byUUID, attributes: map[string]string{"Id": byUUID}},
 	"AWS::CloudFront::MonitoringSubscription": {},
-	"AWS::CloudFront::OriginAccessControl":    {ref: "E{ID}", attributes: map[string]string{"Id": "E{ID}"}},
-	"AWS::CloudFront::OriginRequestPolicy":    {ref: "{uuid}", attributes: map[string]string{"Id": "{uuid}"}},
+	"AWS::CloudFront::OriginAccessControl":    {ref: byID, attributes: map[string]string{"Id": byID}},
+	"AWS::CloudFront::OriginRequestPolicy":    {ref: byUUID, attributes: map[string]string{"Id": byUUID}},
 	"AWS::CloudFront::PublicKey":              {ref: "K{ID}", attributes: map[string]string{"Id": "K{ID}"}},
 	"AWS::CloudFront::RealtimeLogConfig": {
-		name: "Name", ref: "arn:{partition}:cloudfront::{account}:realtime-log-config/{name}",
+		name: nameProperty, ref: "arn:{partition}:cloudfront::{account}:realtime-log-config/{name}",
 		attributes: arnOnly("arn:{partition}:cloudfront::{account}:realtime-log-config/{name}"),
 	},
-	"AWS::CloudFront::ResponseHeadersPolicy": {ref: "{uuid}", attributes: map[string]string{"Id": "{uuid}"}},
+	"AWS::CloudFront::ResponseHeadersPolicy": {ref: byUUID, attributes: map[string]string{"Id": byUUID}},
 
 	"AWS::CloudTrail::Trail": {
-		name: "TrailName", ref: "{name}",
+		name: "TrailName", ref: byName,
 		attributes: arnOnly("arn:{partition}:cloudtrail:{region}:{account}:trail/{name}"),
 	},
 
 	"AWS::CloudWatch::Alarm": {
-		name: "AlarmName", ref: "{name}",
+		name: "AlarmName", ref: byName,
 		attributes: arnOnly("arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"),
 	},
 	"AWS::CloudWatch::AnomalyDetector": {},
 	"AWS::CloudWatch::CompositeAlarm": {
-		name: "AlarmName", ref: "{name}",
+		name: "AlarmName", ref: byName,
 		attributes: arnOnly("arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"),
 	},
-	"AWS::CloudWatch::Dashboard":   {name: "DashboardName", ref: "{name}"},
+	"AWS::CloudWatch::Dashboard":   {name: "DashboardName", ref: byName},
 	"AWS::CloudWatch::InsightRule": {},
 	"AWS::CloudWatch::MetricStream": {
-		name: "Name", ref: "{name}",
+		name: nameProperty, ref: byName,
 		attributes: arnOnly("arn:{partition}:cloudwatch:{region}:{account}:metric-stream/{name}"),
 	},
 
-	"AWS::CodeDeploy::Application":      {name: "ApplicationName", ref: "{name}"},
-	"AWS::CodeDeploy::DeploymentConfig": {name: "DeploymentConfigName", ref: "{name}"},
-	"AWS::CodeDeploy::DeploymentGroup":  {name: "DeploymentGroupName", ref: "{name}"},
+	"AWS::CodeDeploy::Application":      {name: "ApplicationName", ref: byName},
+	"AWS::CodeDeploy::DeploymentConfig": {name: "DeploymentConfigName", ref: byName},
+	"AWS::CodeDeploy::DeploymentGroup":  {name: "DeploymentGroupName", ref: byName},
 
-	"AWS::ECR::Repository": {name: "RepositoryName", ref: "{name}", attributes: map[string]string{
+	"AWS::ECR::Repository": {name: "RepositoryName", ref: byName, attributes: map[string]string{
 		"Arn":           "arn:{partition}:ecr:{region}:{account}:repository/{name}",
 		"RepositoryUri": "{account}.dkr.ecr.{region}.{suffix}/{name}",
 	}},
 
 	"AWS::IAM::Group": {
-		name: "GroupName", ref: "{name}", attributes: arnOnly("arn:{partition}:iam::{account}:group{path}{name}"),
+		name: "GroupName", ref: byName, attributes: arnOnly("arn:{partition}:iam::{account}:group{path}{name}"),
 	},
 	"AWS::IAM::GroupPolicy": {},
 	"AWS::IAM::InstanceProfile": {
-		name: "InstanceProfileName", ref: "{name}",
+		name: "InstanceProfileName", ref: byName,
 		attributes: arnOnly("arn:{partition}:iam::{account}:instance-profile{path}{name}"),
 	},
 	"AWS::IAM::ManagedPolicy": {
 		name: "ManagedPolicyName", ref: "arn:{partition}:iam::{account}:policy{path}{name}",
 		attributes: map[string]string{"PolicyArn": "arn:{partition}:iam::{account}:policy{path}{name}"},
 	},
-	"AWS::IAM::Policy": {name: "PolicyName", ref: "{name}"},
+	"AWS::IAM::Policy": {name: "PolicyName", ref: byName},
 	"AWS::IAM::Role": {
-		name: "RoleName", ref: "{name}", attributes: arnOnly("arn:{partition}:iam::{account}:role{path}{name}"),
+		name: "RoleName", ref: byName, attributes: arnOnly("arn:{partition}:iam::{account}:role{path}{name}"),
 	},
 	"AWS::IAM::RolePolicy": {},
 	"AWS::IAM::User": {
-		name: "UserName", ref: "{name}", attributes: arnOnly("arn:{partition}:iam::{account}:user{path}{name}"),
+		name: "UserName", ref: byName, attributes: arnOnly("arn:{partition}:iam::{account}:user{path}{name}"),
 	},
 	"AWS::IAM::UserPolicy": {},
 
-	"AWS::KMS::Alias": {name: "AliasName", ref: "{name}"},
-	"AWS::KMS::Key": {ref: "{uuid}", attributes: map[string]string{
-		"Arn": "arn:{partition}:kms:{region}:{account}:key/{uuid}", "KeyId": "{uuid}",
+	"AWS::KMS::Alias": {name: "AliasName", ref: byName},
+	"AWS::KMS::Key": {ref: byUUID, attributes: map[string]string{
+		"Arn": "arn:{partition}:kms:{region}:{account}:key/{uuid}", "KeyId": byUUID,
 	}},
 
 	"AWS::Lambda::CodeSigningConfig":      {},
@@ -182,35 +194,35 @@ var idle = map[string]identity{
 	"AWS::Logs::AccountPolicy":      {},
 	"AWS::Logs::LogAnomalyDetector": {},
 	"AWS::Logs::LogGroup": {
-		name: "LogGroupName", ref: "{name}",
+		name: "LogGroupName", ref: byName,
 		attributes: arnOnly("arn:{partition}:logs:{region}:{account}:log-group:{name}:*"),
 	},
-	"AWS::Logs::LogStream":       {name: "LogStreamName", ref: "{name}"},
-	"AWS::Logs::MetricFilter":    {name: "FilterName", ref: "{name}"},
-	"AWS::Logs::QueryDefinition": {ref: "{uuid}", attributes: map[string]string{"QueryDefinitionId": "{uuid}"}},
-	"AWS::Logs::ResourcePolicy":  {name: "PolicyName", ref: "{name}"},
+	"AWS::Logs::LogStream":       {name: "LogStreamName", ref: byName},
+	"AWS::Logs::MetricFilter":    {name: "FilterName", ref: byName},
+	"AWS::Logs::QueryDefinition": {ref: byUUID, attributes: map[string]string{"QueryDefinitionId": byUUID}},
+	"AWS::Logs::ResourcePolicy":  {name: "PolicyName", ref: byName},
 
 	"AWS::ResourceGroups::Group": {
-		name: "Name", ref: "{name}", attributes: arnOnly("arn:{partition}:resource-groups:{region}:{account}:group/{name}"),
+		name: nameProperty, ref: byName, attributes: arnOnly("arn:{partition}:resource-groups:{region}:{account}:group/{name}"),
 	},
 
-	"AWS::Route53::HealthCheck": {ref: "{uuid}", attributes: map[string]string{"HealthCheckId": "{uuid}"}},
+	"AWS::Route53::HealthCheck": {ref: byUUID, attributes: map[string]string{"HealthCheckId": byUUID}},
 	"AWS::Route53::HostedZone":  {ref: "Z{ID}", attributes: map[string]string{"Id": "Z{ID}"}},
-	"AWS::Route53::RecordSet":   {name: "Name", ref: "{name}"},
+	"AWS::Route53::RecordSet":   {name: nameProperty, ref: byName},
 	"AWS::Route53::RecordSetGroup": {
-		ref: "{name}",
+		ref: byName,
 	},
 
-	"AWS::SES::ConfigurationSet":                 {name: "Name", ref: "{name}"},
+	"AWS::SES::ConfigurationSet":                 {name: nameProperty, ref: byName},
 	"AWS::SES::ConfigurationSetEventDestination": {},
-	"AWS::SES::DedicatedIpPool":                  {name: "PoolName", ref: "{name}"},
+	"AWS::SES::DedicatedIpPool":                  {name: "PoolName", ref: byName},
 	"AWS::SES::VdmAttributes":                    {},
 
 	"AWS::SNS::Subscription": {},
 	"AWS::SNS::Topic": {
 		name: "TopicName", ref: "arn:{partition}:sns:{region}:{account}:{name}",
 		attributes: map[string]string{
-			"TopicArn": "arn:{partition}:sns:{region}:{account}:{name}", "TopicName": "{name}",
+			"TopicArn": "arn:{partition}:sns:{region}:{account}:{name}", "TopicName": byName,
 		},
 	},
 	"AWS::SNS::TopicInlinePolicy": {},
@@ -228,7 +240,7 @@ var idle = map[string]identity{
 	"AWS::WAFv2::LoggingConfiguration": {},
 	"AWS::WAFv2::RegexPatternSet":      {},
 	"AWS::WAFv2::WebACL": {
-		name:       "Name",
+		name:       nameProperty,
 		attributes: arnOnly("arn:{partition}:wafv2:{region}:{account}:regional/webacl/{name}/{uuid}"),
 	},
 	"AWS::WAFv2::WebACLAssociation": {},
@@ -270,7 +282,7 @@ func (r *resolver) refValue(res *resource, line int) (string, bool) {
 		return "", false // an error already
 	}
 	if i.ref == "" {
-		r.add(line, "what Ref gives for %s (%s) is not known before it exists", res.id, res.typ)
+		r.addf(line, "what Ref gives for %s (%s) is not known before it exists", res.id, res.typ)
 		return "", false
 	}
 	return r.filled(i.ref, res, line)
@@ -284,11 +296,11 @@ func (r *resolver) attribute(res *resource, name string, line int) (string, bool
 	}
 	text, ok := i.attributes[name]
 	if !ok {
-		r.add(line, "%s (%s) has no attribute %q that is known here", res.id, res.typ, name)
+		r.addf(line, "%s (%s) has no attribute %q that is known here", res.id, res.typ, name)
 		return "", false
 	}
 	if name == "StreamArn" && res.properties.get("StreamSpecification") == nil {
-		r.add(line, "table %s has no stream", res.id)
+		r.addf(line, "table %s has no stream", res.id)
 		return "", false
 	}
 	return r.filled(text, res, line)
@@ -302,7 +314,7 @@ func (r *resolver) filled(text string, res *resource, line int) (string, bool) {
 	}
 	id := r.opaque(res.id)
 	return strings.NewReplacer(
-		"{name}", name,
+		byName, name,
 		"{partition}", r.cfg.Partition,
 		"{region}", r.cfg.Region,
 		"{account}", r.cfg.AccountID,
@@ -311,7 +323,7 @@ func (r *resolver) filled(text string, res *resource, line int) (string, bool) {
 		"{queueurl}", r.queueURL(name),
 		"{id}", id,
 		"{ID}", strings.ToUpper(id),
-		"{uuid}", r.uuid(res.id),
+		byUUID, r.uuid(res.id),
 	).Replace(text), true
 }
 
@@ -357,9 +369,9 @@ func (r *resolver) uuid(id string) string {
 
 // nameRules are what the services demand of names.
 var nameRules = map[string]*regexp.Regexp{
-	"AWS::DynamoDB::Table":      regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`),
-	"AWS::S3::Bucket":           regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`),
-	"AWS::SQS::Queue":           regexp.MustCompile(`^(?:[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)$`),
+	tableType:                   regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`),
+	bucketType:                  regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`),
+	queueType:                   regexp.MustCompile(`^(?:[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)$`),
 	"AWS::Serverless::Function": regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`),
 }
 
@@ -368,7 +380,7 @@ var nameRules = map[string]*regexp.Regexp{
 // function without FunctionName is called by its logical ID alone.
 func (r *resolver) physicalName(res *resource, line int) (string, bool) {
 	if res.naming {
-		r.add(line, "the name of %s depends on itself", res.id)
+		r.addf(line, "the name of %s depends on itself", res.id)
 		return "", false
 	}
 	if res.name != "" {
@@ -379,11 +391,11 @@ func (r *resolver) physicalName(res *resource, line int) (string, bool) {
 
 	name := r.cfg.StackName + "-" + res.id
 	switch res.typ {
-	case "AWS::S3::Bucket":
+	case bucketType:
 		name = strings.ToLower(name)
 	case "AWS::Serverless::Function":
 		name = res.id
-	case "AWS::SQS::Queue":
+	case queueType:
 		if fifo := res.properties.get("FifoQueue"); fifo != nil && isTrue(fifo.text) {
 			name += ".fifo"
 		}
@@ -395,7 +407,7 @@ func (r *resolver) physicalName(res *resource, line int) (string, bool) {
 			return "", false
 		}
 		if v.kind == scalar && v.text == "" {
-			r.add(v.line, "%s is empty", i.name)
+			r.addf(v.line, "%s is empty", i.name)
 			return "", false
 		}
 		if v.kind == scalar {
@@ -403,7 +415,7 @@ func (r *resolver) physicalName(res *resource, line int) (string, bool) {
 		}
 	}
 	if rule := nameRules[res.typ]; rule != nil && !rule.MatchString(name) {
-		r.add(line, "%q is no name for a resource of type %s", name, res.typ)
+		r.addf(line, "%q is no name for a resource of type %s", name, res.typ)
 		return "", false
 	}
 	res.name = name

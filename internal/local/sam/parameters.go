@@ -19,7 +19,7 @@ func (r *resolver) parameters(section *node) {
 		r.params[f.key] = r.parameter(f, value, ok)
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		r.add(0, "a value is given for parameter %q, which the template does not have", name)
+		r.addf(0, "a value is given for parameter %q, which the template does not have", name)
 	}
 }
 
@@ -36,12 +36,12 @@ func (r *resolver) parameter(f field, value string, given bool) *node {
 	line := f.line
 	if d := def.get("Default"); !given && d != nil {
 		if d.kind != scalar || d.isNull() {
-			r.add(d.line, "Default must be a string or a number, not %s", d.what())
+			r.addf(d.line, "Default must be a string or a number, not %s", d.what())
 			return newBad(f.line)
 		}
 		value, line = d.text, d.line
 	} else if !given {
-		r.add(f.line, "parameter %s has no Default and no value is given", f.key)
+		r.addf(f.line, "parameter %s has no Default and no value is given", f.key)
 		return newBad(f.line)
 	}
 	c := parameterCheck{resolver: r, name: f.key, def: def, line: line}
@@ -50,6 +50,7 @@ func (r *resolver) parameter(f field, value string, given bool) *node {
 
 type parameterCheck struct {
 	*resolver
+
 	name string
 	def  *node
 	line int
@@ -60,11 +61,11 @@ func (c *parameterCheck) value(text string) *node {
 	element, isList := listElement(kind)
 	switch {
 	case kind == "":
-		c.add(c.line, "parameter %s has no Type", c.name)
+		c.addf(c.line, "parameter %s has no Type", c.name)
 		return newBad(c.line)
 	case element != "String" && element != "Number" && !strings.HasPrefix(element, "AWS::EC2::") &&
 		!strings.HasPrefix(element, "AWS::Route53::"):
-		c.add(c.def.get("Type").line, "parameters of type %s are not supported", kind)
+		c.addf(c.def.get("Type").line, "parameters of type %s are not supported", kind)
 		return newBad(c.line)
 	}
 	if !isList {
@@ -126,7 +127,7 @@ func (c *parameterCheck) unfit(text, kind string) string {
 	if pattern := c.text("AllowedPattern"); pattern != "" && kind == "String" {
 		re, err := regexp.Compile("^(?:" + pattern + ")$")
 		if err != nil {
-			c.add(c.def.get("AllowedPattern").line, "AllowedPattern: %v", err)
+			c.addf(c.def.get("AllowedPattern").line, "AllowedPattern: %v", err)
 		} else if !re.MatchString(text) {
 			return "does not match AllowedPattern " + pattern
 		}
@@ -142,7 +143,7 @@ func (c *parameterCheck) refuse(text, why string) *node {
 	if hint := c.text("ConstraintDescription"); hint != "" {
 		why += " (" + hint + ")"
 	}
-	c.add(c.line, "parameter %s: %s %s", c.name, shown, why)
+	c.addf(c.line, "parameter %s: %s %s", c.name, shown, why)
 	return newBad(c.line)
 }
 
@@ -152,7 +153,7 @@ func (c *parameterCheck) text(key string) string {
 		return ""
 	}
 	if v.kind != scalar {
-		c.add(v.line, "%s must be a string, not %s", key, v.what())
+		c.addf(v.line, "%s must be a string, not %s", key, v.what())
 		return ""
 	}
 	return v.text
@@ -165,7 +166,7 @@ func (c *parameterCheck) number(key string) (float64, bool) {
 	}
 	n, err := strconv.ParseFloat(v.text, 64)
 	if err != nil {
-		c.add(v.line, "%s must be a number, not %s", key, v.what())
+		c.addf(v.line, "%s must be a number, not %s", key, v.what())
 		return 0, false
 	}
 	return n, true

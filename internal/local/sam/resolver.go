@@ -8,6 +8,7 @@ import (
 // resolver works out one template.
 type resolver struct {
 	*problems
+
 	cfg  Config
 	root *node
 
@@ -92,7 +93,7 @@ const samTransform = "AWS::Serverless-2016-10-31"
 
 func (r *resolver) header() {
 	if v := r.root.get("AWSTemplateFormatVersion"); v != nil && (v.kind != scalar || v.text != "2010-09-09") {
-		r.add(v.line, `AWSTemplateFormatVersion is "2010-09-09", not %s`, v.what())
+		r.addf(v.line, `AWSTemplateFormatVersion is "2010-09-09", not %s`, v.what())
 	}
 	transform := r.root.get("Transform")
 	if transform == nil {
@@ -104,7 +105,7 @@ func (r *resolver) header() {
 	}
 	for _, n := range names {
 		if n.kind != bad && (n.kind != scalar || n.text != samTransform) {
-			r.add(n.line, "the only transform supported is %s, not %s", samTransform, n.what())
+			r.addf(n.line, "the only transform supported is %s, not %s", samTransform, n.what())
 		}
 	}
 }
@@ -115,7 +116,7 @@ func (r *resolver) entries(section *node, name string) []field {
 		return nil
 	}
 	if section.kind != dict {
-		r.add(section.line, "%s must be a map, not %s", name, section.what())
+		r.addf(section.line, "%s must be a map, not %s", name, section.what())
 		return nil
 	}
 	return section.fields
@@ -127,13 +128,13 @@ func (r *resolver) onlyKeys(n *node, what string, known []string) bool {
 		return false
 	}
 	if n.kind != dict {
-		r.add(n.line, "%s must be a map, not %s", what, n.what())
+		r.addf(n.line, "%s must be a map, not %s", what, n.what())
 		return false
 	}
 	ok := true
 	for _, f := range n.fields {
 		if !slices.Contains(known, f.key) {
-			r.add(f.line, "%s has no %q (it may have %s)", what, f.key, strings.Join(known, ", "))
+			r.addf(f.line, "%s has no %q (it may have %s)", what, f.key, strings.Join(known, ", "))
 			ok = false
 		}
 	}
@@ -159,7 +160,7 @@ func (r *resolver) mappingValue(v *node) {
 	}
 	for _, one := range values {
 		if one.kind != scalar && one.kind != bad {
-			r.add(one.line, "a mapping's value must be a string or a list of strings, not %s", one.what())
+			r.addf(one.line, "a mapping's value must be a string or a list of strings, not %s", one.what())
 		}
 	}
 }
@@ -174,12 +175,12 @@ func (r *resolver) outputs(t *Template) {
 		if c := f.value.get("Condition"); c != nil {
 			s.live = r.conditionNamed(c)
 		}
-		if export := f.value.get("Export"); export != nil && r.onlyKeys(export, "Export", []string{"Name"}) {
-			r.textOf(export.get("Name"), export.line, "Name", s)
+		if export := f.value.get("Export"); export != nil && r.onlyKeys(export, "Export", []string{nameProperty}) {
+			r.textOf(export.get(nameProperty), export.line, nameProperty, s)
 		}
 		value := f.value.get("Value")
 		if value == nil {
-			r.add(f.line, "output %s has no Value", f.key)
+			r.addf(f.line, "output %s has no Value", f.key)
 			continue
 		}
 		if text, ok := r.textOf(value, f.line, "Value", s); ok && s.live {
@@ -191,7 +192,7 @@ func (r *resolver) outputs(t *Template) {
 // textOf works out n, which must be text.
 func (r *resolver) textOf(n *node, line int, what string, s scope) (string, bool) {
 	if n == nil {
-		r.add(line, "%s is missing", what)
+		r.addf(line, "%s is missing", what)
 		return "", false
 	}
 	v := r.eval(n, s)
@@ -199,7 +200,7 @@ func (r *resolver) textOf(n *node, line int, what string, s scope) (string, bool
 	case v.kind == bad:
 		return "", false
 	case v.kind != scalar || v.isNull():
-		r.add(v.line, "%s must be a string, not %s", what, v.what())
+		r.addf(v.line, "%s must be a string, not %s", what, v.what())
 		return "", false
 	}
 	return v.text, true

@@ -25,7 +25,7 @@ func (r *resolver) collect() {
 	globals := r.globals()
 	section := r.root.get("Resources")
 	if section == nil {
-		r.add(1, "a template must have Resources")
+		r.addf(1, "a template must have Resources")
 		return
 	}
 	for _, f := range r.entries(section, "Resources") {
@@ -46,11 +46,11 @@ func (r *resolver) resource(f field, globals map[string]*node) *resource {
 	}
 	typ := f.value.get("Type")
 	if typ == nil || typ.kind != scalar {
-		r.add(f.line, "resource %s has no Type", f.key)
+		r.addf(f.line, "resource %s has no Type", f.key)
 		return nil
 	}
 	if _, taken := r.params[f.key]; taken {
-		r.add(f.line, "%s is the name of a parameter and of a resource", f.key)
+		r.addf(f.line, "%s is the name of a parameter and of a resource", f.key)
 	}
 	res := &resource{
 		id: f.key, line: f.line, typ: typ.text, attributes: f.value,
@@ -61,7 +61,7 @@ func (r *resolver) resource(f field, globals map[string]*node) *resource {
 		res.properties = &node{kind: dict, line: f.line}
 	}
 	if _, known := identityOf(res.typ); !known {
-		r.add(typ.line, "resource type %s is not supported", res.typ)
+		r.addf(typ.line, "resource type %s is not supported", res.typ)
 	}
 	if g := globals[res.typ]; g != nil {
 		res.properties = merge(r.withoutIgnored(g, f.value.get("IgnoreGlobals")), res.properties)
@@ -81,7 +81,7 @@ func (r *resolver) attributesOf(res *resource) {
 		}
 		allowed := []string{"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"}
 		if v = r.eval(v, scope{conditions: true}); v.kind != bad && !slices.Contains(allowed, v.text) {
-			r.add(v.line, "%s must be one of %s, not %s", name, strings.Join(allowed, ", "), v.what())
+			r.addf(v.line, "%s must be one of %s, not %s", name, strings.Join(allowed, ", "), v.what())
 		}
 	}
 	dependsOn := res.attributes.get("DependsOn")
@@ -94,7 +94,7 @@ func (r *resolver) attributesOf(res *resource) {
 	}
 	for _, n := range names {
 		if _, ok := r.resources[n.text]; n.kind != scalar || !ok {
-			r.add(n.line, "DependsOn: there is no resource %s", n.what())
+			r.addf(n.line, "DependsOn: there is no resource %s", n.what())
 			continue
 		}
 		r.edge(scope{owner: res.id, live: true}, n.text, n.line)
@@ -153,7 +153,7 @@ var globalProperties = map[string][]string{
 		"AccessLogSetting", "AlwaysDeploy", "Auth", "BinaryMediaTypes", "CacheClusterEnabled",
 		"CacheClusterSize", "CanarySetting", "Cors", "DefinitionUri", "Domain", "EndpointAccessMode",
 		"EndpointConfiguration", "GatewayResponses", "MergeDefinitions", "MethodSettings",
-		"MinimumCompressionSize", "Name", "OpenApiVersion", "PropagateTags", "SecurityPolicy",
+		"MinimumCompressionSize", nameProperty, "OpenApiVersion", "PropagateTags", "SecurityPolicy",
 		"TracingEnabled", "Variables",
 	},
 	"AWS::Serverless::LayerVersion": {"PublishLambdaVersion"},
@@ -166,7 +166,7 @@ func (r *resolver) globals() map[string]*node {
 		typ := "AWS::Serverless::" + f.key
 		known, ok := globalProperties[typ]
 		if !ok {
-			r.add(f.line, "Globals of %s are not supported", f.key)
+			r.addf(f.line, "Globals of %s are not supported", f.key)
 			continue
 		}
 		if r.onlyKeys(f.value, "Globals."+f.key, known) {
@@ -187,13 +187,13 @@ func (r *resolver) withoutIgnored(globals, ignore *node) *node {
 		return out
 	}
 	if ignore.kind != list {
-		r.add(ignore.line, `IgnoreGlobals must be "*" or a list of properties, not %s`, ignore.what())
+		r.addf(ignore.line, `IgnoreGlobals must be "*" or a list of properties, not %s`, ignore.what())
 		return globals
 	}
 	names := map[string]bool{}
 	for _, n := range ignore.items {
 		if globals.get(n.text) == nil {
-			r.add(n.line, "IgnoreGlobals: Globals have no %q", n.text)
+			r.addf(n.line, "IgnoreGlobals: Globals have no %q", n.text)
 		}
 		names[n.text] = true
 	}
@@ -298,13 +298,13 @@ func (r *resolver) refProperty(res *resource, property string, line int) string 
 			stage, _ := r.stage(res)
 			return stage
 		}
-		r.add(line, "the deployment of %s has no name that is known here", res.id)
+		r.addf(line, "the deployment of %s has no name that is known here", res.id)
 		return ""
 	}
 	arn, ok := r.attribute(res, "Arn", line)
 	alias := res.properties.get("AutoPublishAlias")
 	if alias == nil {
-		r.add(line, "function %s has no AutoPublishAlias, so SAM makes no %s", res.id, property)
+		r.addf(line, "function %s has no AutoPublishAlias, so SAM makes no %s", res.id, property)
 		return ""
 	}
 	if !ok {
@@ -331,7 +331,7 @@ func (r *resolver) getAttGenerated(id, attribute string, line int, s scope) (tex
 	}
 	r.edge(s, id, line)
 	if attribute != "Arn" {
-		r.add(line, "role %s has no attribute %q that is known here", id, attribute)
+		r.addf(line, "role %s has no attribute %q that is known here", id, attribute)
 		return "", true
 	}
 	path := "/"
@@ -388,7 +388,7 @@ func (r *resolver) circles() {
 func (r *resolver) follow(id string, path []string, done map[string]bool) {
 	if i := slices.Index(path, id); i >= 0 {
 		circle := slices.Concat(path[i:], []string{id})
-		r.add(r.edges[circle[0]][circle[1]], "circular reference: %s", strings.Join(circle, " → "))
+		r.addf(r.edges[circle[0]][circle[1]], "circular reference: %s", strings.Join(circle, " → "))
 		return
 	}
 	if done[id] {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func TestEverythingEvents(t *testing.T) {
 			ReportBatchItemFailures: true, Enabled: true,
 		},
 		{
-			LogicalID: "Off", Function: "Items", QueueARN: "arn:aws:sqs:us-east-1:000000000000:demo-Fifo.fifo",
+			LogicalID: "Paused", Function: "Items", QueueARN: "arn:aws:sqs:us-east-1:000000000000:demo-Fifo.fifo",
 			BatchSize: 10,
 		},
 	})
@@ -259,9 +260,6 @@ func TestTheProjectsOwnTemplate(t *testing.T) {
 	}
 }
 
-// body is a template around one queue's properties and more resources.
-func body(lines ...string) string { return strings.Join(lines, "\n") + "\n" }
-
 func TestErrorsNameTheLine(t *testing.T) {
 	const function = "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      Runtime: provided.al2023\n      Handler: bootstrap\n"
 	const api = "Resources:\n  A:\n    Type: AWS::Serverless::Api\n    Properties:\n      StageName: dev\n"
@@ -278,6 +276,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 		"no resources":                    {"Description: d\n", nil, []string{"t.yaml:1: a template must have Resources"}},
 		"an unknown section":              {"Resources: {}\nRules: {}\n", nil, []string{"t.yaml:2: a template has no \"Rules\" (it may have AWSTemplateFormatVersion, Conditions, Description, Globals, Mappings, Metadata, Outputs, Parameters, Resources, Transform)"}},
 		"a key twice":                     {"Resources: {}\nResources: {}\n", nil, []string{"t.yaml:2: key \"Resources\" is there twice"}},
+		"a key that is a boolean":         {"Resources:\n  On: { Type: AWS::SQS::Queue }\n", nil, []string{"t.yaml:2: key On is a boolean in YAML 1.1, which SAM reads: put it in quotes"}},
 		"another transform":               {"Transform: [AWS::Serverless-2016-10-31, AWS::LanguageExtensions]\nResources: {}\n", nil, []string{"t.yaml:1: the only transform supported is AWS::Serverless-2016-10-31, not \"AWS::LanguageExtensions\""}},
 		"another version":                 {"AWSTemplateFormatVersion: 2020-01-01\nResources: {}\n", nil, []string{"t.yaml:1: AWSTemplateFormatVersion is \"2010-09-09\", not \"2020-01-01\""}},
 		"aliases without end":             {"Resources: &a\n  X: *a\n", nil, []string{"t.yaml:1: nested too deeply, or more than 200000 values once aliases are written out"}},
@@ -453,7 +452,7 @@ func TestSchemasAreWhole(t *testing.T) {
 	}
 	for typ, properties := range schemas() {
 		for name := range properties {
-			expression, _, _ := property(typ, strings.TrimSuffix(name, "!"))
+			expression, _ := property(typ, strings.TrimSuffix(name, "!"))
 			base := strings.TrimLeft(expression, "[]{}")
 			word, _, _ := strings.Cut(base, "(")
 			switch {
@@ -461,7 +460,7 @@ func TestSchemasAreWhole(t *testing.T) {
 				if schemas()[base] == nil {
 					t.Errorf("%s.%s: there is no %s", typ, name, base)
 				}
-			case !strings.Contains(" string integer number boolean json unsupported ", " "+word+" "):
+			case !slices.Contains([]string{"string", "integer", "number", "boolean", "json", unsupported}, word):
 				t.Errorf("%s.%s: unknown type %q", typ, name, expression)
 			}
 		}

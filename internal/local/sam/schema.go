@@ -33,41 +33,45 @@ var schemas = sync.OnceValue(func() map[string]map[string]string {
 	return all
 })
 
+// unsupported is the type expression of what would mean something on one machine
+// but is not built.
+const unsupported = "unsupported"
+
 // refinements replace what AWS' schemas say. Most are what would mean something
 // on one machine but is not built.
 var refinements = map[string]map[string]string{
-	"AWS::DynamoDB::Table": {
-		"ImportSourceSpecification":  "unsupported",
-		"KinesisStreamSpecification": "unsupported",
+	tableType: {
+		"ImportSourceSpecification":  unsupported,
+		"KinesisStreamSpecification": unsupported,
 		"KeySchema":                  "[]AWS::DynamoDB::Table.KeySchema",
 	},
 	"AWS::DynamoDB::Table.KeySchema": {"KeyType!": "string(HASH|RANGE)"},
 	"AWS::DynamoDB::Table.Projection": {
 		"ProjectionType": "string(ALL|INCLUDE|KEYS_ONLY)",
 	},
-	"AWS::S3::Bucket": {
+	bucketType: {
 		"AccessControl":              "string(Private)",
-		"BucketNamePrefix":           "unsupported",
-		"ObjectLockConfiguration":    "unsupported",
-		"ObjectLockEnabled":          "unsupported",
-		"ReplicationConfiguration":   "unsupported",
-		"WebsiteConfiguration":       "unsupported",
+		"BucketNamePrefix":           unsupported,
+		"ObjectLockConfiguration":    unsupported,
+		"ObjectLockEnabled":          unsupported,
+		"ReplicationConfiguration":   unsupported,
+		"WebsiteConfiguration":       unsupported,
 		"NotificationConfiguration":  "AWS::S3::Bucket.NotificationConfiguration",
-		"MetadataConfiguration":      "unsupported",
-		"MetadataTableConfiguration": "unsupported",
+		"MetadataConfiguration":      unsupported,
+		"MetadataTableConfiguration": unsupported,
 	},
 	"AWS::S3::Bucket.NotificationConfiguration": {
-		"EventBridgeConfiguration": "unsupported",
-		"LambdaConfigurations":     "unsupported",
-		"TopicConfigurations":      "unsupported",
+		"EventBridgeConfiguration": unsupported,
+		"LambdaConfigurations":     unsupported,
+		"TopicConfigurations":      unsupported,
 	},
 	"AWS::SecretsManager::Secret": {
-		"SecretString": "unsupported",
+		"SecretString": unsupported,
 	},
-	"AWS::SecretsManager::Secret.GenerateSecretString": {
-		"GenerateStringKey":    "unsupported",
+	"AWS::SecretsManager::Secret.GenerateSecretString": { //nolint:gosec // names of properties
+		"GenerateStringKey":    unsupported,
 		"PasswordLength":       "integer(1..4096)",
-		"SecretStringTemplate": "unsupported",
+		"SecretStringTemplate": unsupported,
 	},
 	"AWS::SNS::Subscription": {
 		// To a queue or a function, something would have to happen.
@@ -75,19 +79,16 @@ var refinements = map[string]map[string]string{
 	},
 }
 
-// property gives the type expression of a property and whether it is required.
-func property(of, name string) (expression string, required, ok bool) {
-	for _, key := range []string{name, name + "!"} {
-		if e, found := refinements[of][key]; found {
-			return e, key != name, true
+// property gives the type expression of a property.
+func property(of, name string) (expression string, ok bool) {
+	for _, table := range []map[string]string{refinements[of], schemas()[of]} {
+		for _, key := range []string{name, name + "!"} {
+			if e, found := table[key]; found {
+				return e, true
+			}
 		}
 	}
-	for _, key := range []string{name, name + "!"} {
-		if e, found := schemas()[of][key]; found {
-			return e, key != name, true
-		}
-	}
-	return "", false, false
+	return "", false
 }
 
 // check compares v with a type expression, and gives its scalars the type which
@@ -99,8 +100,8 @@ func (r *resolver) check(expression string, v *node, what string) {
 	}
 	switch {
 	case expression == "json":
-	case expression == "unsupported":
-		r.add(v.line, "%s is not supported on one machine", what)
+	case expression == unsupported:
+		r.addf(v.line, "%s is not supported on one machine", what)
 	case strings.HasPrefix(expression, "[]"):
 		r.checkList(expression[2:], v, what)
 	case strings.HasPrefix(expression, "{}"):
@@ -114,7 +115,7 @@ func (r *resolver) check(expression string, v *node, what string) {
 
 func (r *resolver) checkList(element string, v *node, what string) {
 	if v.kind != list {
-		r.add(v.line, "%s must be a list, not %s", what, v.what())
+		r.addf(v.line, "%s must be a list, not %s", what, v.what())
 		return
 	}
 	for _, item := range v.items {
@@ -130,24 +131,24 @@ func (r *resolver) checkMap(element string, v *node, what string) {
 
 func (r *resolver) checkObject(of string, v *node, what string) {
 	if v.kind != dict {
-		r.add(v.line, "%s must be a map, not %s", what, v.what())
+		r.addf(v.line, "%s must be a map, not %s", what, v.what())
 		return
 	}
 	for _, f := range v.fields {
-		expression, _, ok := property(of, f.key)
+		expression, ok := property(of, f.key)
 		if !ok {
-			r.add(f.line, "%s has no property %q", what, f.key)
+			r.addf(f.line, "%s has no property %q", what, f.key)
 			continue
 		}
-		if expression == "unsupported" {
-			r.add(f.line, "%s of %s is not supported on one machine", f.key, what)
+		if expression == unsupported {
+			r.addf(f.line, "%s of %s is not supported on one machine", f.key, what)
 			continue
 		}
 		r.check(expression, f.value, f.key)
 	}
 	for _, key := range slices.Sorted(maps.Keys(schemas()[of])) {
 		if name, required := strings.CutSuffix(key, "!"); required && v.get(name) == nil {
-			r.add(v.line, "%s must have %s", what, name)
+			r.addf(v.line, "%s must have %s", what, name)
 		}
 	}
 }
@@ -159,7 +160,7 @@ func (r *resolver) checkScalar(expression string, v *node, what string) {
 		article = "an "
 	}
 	if v.kind != scalar {
-		r.add(v.line, "%s must be %s%s, not %s", what, article, kind, v.what())
+		r.addf(v.line, "%s must be %s%s, not %s", what, article, kind, v.what())
 		return
 	}
 	fits := true
@@ -173,11 +174,11 @@ func (r *resolver) checkScalar(expression string, v *node, what string) {
 	default:
 		v.typ = textType
 		if limits != "" && !slices.Contains(strings.Split(limits, "|"), v.text) {
-			r.add(v.line, "%s must be one of %s, not %q", what, strings.ReplaceAll(limits, "|", ", "), v.text)
+			r.addf(v.line, "%s must be one of %s, not %q", what, strings.ReplaceAll(limits, "|", ", "), v.text)
 		}
 	}
 	if !fits {
-		r.add(v.line, "%s must be %s%s, not %s", what, article, kind, v.what())
+		r.addf(v.line, "%s must be %s%s, not %s", what, article, kind, v.what())
 		v.kind = bad
 	}
 }
@@ -192,10 +193,10 @@ func (r *resolver) checkNumber(kind, limits string, v *node, what string) bool {
 	}
 	low, high, _ := strings.Cut(limits, "..")
 	if limit, err := strconv.ParseFloat(low, 64); err == nil && n < limit {
-		r.add(v.line, "%s must be at least %s, not %s", what, low, v.text)
+		r.addf(v.line, "%s must be at least %s, not %s", what, low, v.text)
 	}
 	if limit, err := strconv.ParseFloat(high, 64); err == nil && n > limit {
-		r.add(v.line, "%s must be at most %s, not %s", what, high, v.text)
+		r.addf(v.line, "%s must be at most %s, not %s", what, high, v.text)
 	}
 	return true
 }

@@ -25,6 +25,7 @@ const shortCondition = "!Condition"
 // reader turns a YAML document into nodes.
 type reader struct {
 	*problems
+
 	nodes int
 	full  bool
 }
@@ -35,7 +36,7 @@ func (r *reader) read(data []byte) *node {
 	var doc yaml.Node
 	err := dec.Decode(&doc)
 	if errors.Is(err, io.EOF) || (err == nil && len(doc.Content) == 0) {
-		r.add(1, "the file is empty")
+		r.addf(1, "the file is empty")
 		return nil
 	}
 	if err != nil {
@@ -44,7 +45,7 @@ func (r *reader) read(data []byte) *node {
 	}
 	var more yaml.Node
 	if err := dec.Decode(&more); err == nil {
-		r.add(more.Line, "a template is one YAML document; here begins another")
+		r.addf(more.Line, "a template is one YAML document; here begins another")
 	} else if !errors.Is(err, io.EOF) {
 		r.syntax(err)
 	}
@@ -65,7 +66,7 @@ func (r *reader) syntax(err error) {
 		line, _ = strconv.Atoi(m[1])
 		text = strings.TrimPrefix(text, m[0])
 	}
-	r.add(line, "not YAML: %s", text)
+	r.addf(line, "not YAML: %s", text)
 }
 
 func (r *reader) node(y *yaml.Node, depth int) *node {
@@ -73,7 +74,7 @@ func (r *reader) node(y *yaml.Node, depth int) *node {
 	if depth > maxDepth || r.nodes > maxNodes {
 		if !r.full {
 			r.full = true
-			r.add(y.Line, "nested too deeply, or more than %d values once aliases are written out", maxNodes)
+			r.addf(y.Line, "nested too deeply, or more than %d values once aliases are written out", maxNodes)
 		}
 		return newBad(y.Line)
 	}
@@ -127,15 +128,19 @@ func (r *reader) mapping(y *yaml.Node, depth int) *node {
 			key = key.Alias
 		}
 		if key.Kind != yaml.ScalarNode {
-			r.add(key.Line, "a key must be a string")
+			r.addf(key.Line, "a key must be a string")
 			continue
 		}
 		if key.Tag == "!!merge" {
 			merges = append(merges, r.node(value, depth+1))
 			continue
 		}
+		if r.scalar(key).typ == boolType {
+			r.addf(key.Line, "key %s is a boolean in YAML 1.1, which SAM reads: put it in quotes", key.Value)
+			continue
+		}
 		if out.get(key.Value) != nil {
-			r.add(key.Line, "key %q is there twice", key.Value)
+			r.addf(key.Line, "key %q is there twice", key.Value)
 			continue
 		}
 		f := field{key: key.Value, line: y.Content[i].Line, value: r.node(value, depth+1)}
@@ -157,7 +162,7 @@ func (r *reader) merge(out, source *node) {
 	for _, s := range sources {
 		if s.kind != dict {
 			if s.kind != bad {
-				r.add(s.line, `"<<" merges maps, not %s`, s.what())
+				r.addf(s.line, `"<<" merges maps, not %s`, s.what())
 			}
 			continue
 		}
@@ -185,7 +190,7 @@ func (r *reader) scalar(y *yaml.Node) *node {
 	case tag == "!!int" || tag == "!!float":
 		out.typ = numberType
 	case tag == "!!binary":
-		r.add(y.Line, "!!binary is not supported")
+		r.addf(y.Line, "!!binary is not supported")
 		return newBad(y.Line)
 	}
 	return out

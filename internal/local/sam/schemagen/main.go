@@ -154,13 +154,13 @@ func (g *generator) expression(path string, s *schema) string {
 		}
 		return "[]" + g.expression(path, s.Items)
 	case "object":
-		return g.map_(path, s)
+		return g.mapping(path, s)
 	default:
 		return "json"
 	}
 }
 
-func (g *generator) map_(path string, s *schema) string {
+func (g *generator) mapping(path string, s *schema) string {
 	switch {
 	case len(s.Properties) > 0:
 		g.object(path, s)
