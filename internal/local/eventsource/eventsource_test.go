@@ -459,7 +459,7 @@ func TestStop(t *testing.T) {
 			eventually(t, "an invocation", func() bool { return len(l.calls()) > 0 })
 			began := time.Now()
 			stop()
-			if took := time.Since(began); took > 800*time.Millisecond {
+			if took := time.Since(began); took > 2*time.Second {
 				t.Errorf("stopping took %v", took)
 			}
 			if visible, inFlight := q.counts(); visible != tt.visible || inFlight != 0 {
@@ -475,7 +475,7 @@ func TestIdleMappingStopsAtOnce(t *testing.T) {
 	time.Sleep(50 * time.Millisecond) // it is in a long poll, most likely
 	began := time.Now()
 	stop()
-	if took := time.Since(began); took > 300*time.Millisecond {
+	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("stopping took %v", took)
 	}
 }

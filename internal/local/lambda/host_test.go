@@ -289,7 +289,7 @@ func TestInvokeByNameAndLogicalID(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	h := newHost(t, func(f *sam.Function, _ *lambda.Config) { f.Timeout = 300 * time.Millisecond })
+	h := newHost(t, nil)
 	tests := []struct {
 		name      string
 		event     event
@@ -301,7 +301,6 @@ func TestFailures(t *testing.T) {
 		{"panic", event{Do: "panic", Value: "nil map"}, "string", "nil map", false},
 		{"exit with a status", event{Do: "exit", Ms: 4}, "Runtime.ExitError", "Runtime exited with error: exit status 4", false},
 		{"exit without one", event{Do: "exit"}, "Runtime.ExitError", "Runtime exited without providing a reason", false},
-		{"timeout", event{Do: "sleep", Ms: 60_000}, "Sandbox.Timedout", "Task timed out after 0.30 seconds", false},
 		{"response too large", event{Do: "big", Ms: 6<<20 + 99}, "Function.ResponseSizeTooLarge", "6291556", false},
 		{"failure while streaming", event{Do: "broken stream"}, "errorString", "the disk is gone", true},
 	}
@@ -326,6 +325,23 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+func TestTimeout(t *testing.T) {
+	h := newHost(t, func(f *sam.Function, _ *lambda.Config) { f.Timeout = 300 * time.Millisecond })
+	before := value[int](h, event{Do: "pid"})
+	began := time.Now()
+	result := h.invoke(event{Do: "sleep", Ms: 60_000})
+	if errorType, message := errorOf(t, result); errorType != "Sandbox.Timedout" ||
+		message != "RequestId: "+result.RequestID+" Error: Task timed out after 0.30 seconds" {
+		t.Errorf("error %s: %s", errorType, message)
+	}
+	if took := time.Since(began); took < 300*time.Millisecond || took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if after := value[int](h, event{Do: "pid"}); after == before {
+		t.Error("the worker that was late was used again")
+	}
+}
+
 func TestLargestPayloads(t *testing.T) {
 	h := newHost(t, nil)
 	const limit = 6 << 20
@@ -340,7 +356,7 @@ func TestLargestPayloads(t *testing.T) {
 }
 
 func TestTimeoutKillsWhatTheWorkerStarted(t *testing.T) {
-	h := newHost(t, func(f *sam.Function, _ *lambda.Config) { f.Timeout = 500 * time.Millisecond })
+	h := newHost(t, func(f *sam.Function, _ *lambda.Config) { f.Timeout = time.Second })
 	file := filepath.Join(t.TempDir(), "pid")
 	errorType, _ := errorOf(t, h.invoke(event{Do: "spawn", Value: file, Ms: 60_000}))
 	if errorType != "Sandbox.Timedout" {
@@ -542,8 +558,10 @@ func TestInit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHost(t, func(f *sam.Function, c *lambda.Config) {
 				f.Environment = map[string]string{"INIT": tt.mode, "MARK": filepath.Join(t.TempDir(), "mark")}
-				f.Timeout = 200 * time.Millisecond
-				c.InitTimeout = 300 * time.Millisecond
+				if tt.mode == "hang" {
+					f.Timeout = 200 * time.Millisecond
+					c.InitTimeout = 300 * time.Millisecond
+				}
 			})
 			result := h.invoke(event{Do: "pid"})
 			if tt.errorType == "" {
