@@ -1,10 +1,14 @@
 package eventsource
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
@@ -62,5 +66,33 @@ func TestLastWaitingPollerStays(t *testing.T) {
 	}
 	if m.pollers != 2 || m.waiting != 1 {
 		t.Errorf("%d pollers, %d waiting", m.pollers, m.waiting)
+	}
+}
+
+func TestBatchIsSplitAtSixMegabytes(t *testing.T) {
+	big := aws.String(strings.Repeat("x", 1<<20))
+	var batch []types.Message
+	for i := range 7 {
+		batch = append(batch, types.Message{MessageId: aws.String(strconv.Itoa(i)), Body: big})
+	}
+	out := split(batch, "arn", "us-east-1")
+	if len(out) != 2 {
+		t.Fatalf("%d events for seven messages of a megabyte", len(out))
+	}
+	var ids []string
+	for _, e := range out {
+		var payload events.SQSEvent
+		if err := json.Unmarshal(e.payload, &payload); err != nil {
+			t.Fatal(err)
+		}
+		if len(e.payload) > maxPayload || len(payload.Records) != len(e.messages) {
+			t.Errorf("an event of %d bytes with %d records for %d messages", len(e.payload), len(payload.Records), len(e.messages))
+		}
+		for _, record := range payload.Records {
+			ids = append(ids, record.MessageId)
+		}
+	}
+	if diff := cmp.Diff([]string{"0", "1", "2", "3", "4", "5", "6"}, ids); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -202,12 +202,12 @@ func errorOf(tb testing.TB, result lambda.Result) (errorType, message string) {
 	return e.ErrorType, e.ErrorMessage
 }
 
-// eventually waits until ok, at most five seconds.
+// eventually waits until ok, at most ten seconds.
 func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			tb.Fatalf("not within 5 s: %s", what)
+			tb.Fatalf("not within 10 s: %s", what)
 		}
 	}
 }
