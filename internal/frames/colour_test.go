@@ -104,8 +104,9 @@ func TestImagesHaveTheSizeThatTheManifestSays(t *testing.T) {
 		for _, format := range []string{FormatJPEG, FormatPNG} {
 			t.Run(c.name+" as "+format, func(t *testing.T) {
 				t.Parallel()
-				c.x.Format = format
-				u := extract(t, made(c.file), c.x)
+				x := c.x
+				x.Format = format
+				u := extract(t, made(c.file), x)
 				for _, frame := range u.manifest.Frames {
 					config, _, err := image.DecodeConfig(bytes.NewReader(u.files[frame.File]))
 					if err != nil {

@@ -79,17 +79,17 @@ func newPicture(m Media, x Extraction) picture {
 	switch x.Format {
 	case FormatPNG:
 		p.pixels = "rgb24"
-		p.color = "out_range=pc"
+		p.color = "flags=bicubic:out_range=pc" // bit for bit what FFmpeg itself would make
 		p.encoder = []string{"-c:v", "png", "-pred", "up", "-compression_level", "1"}
 	case FormatWebP:
 		// Lossy WebP is BT.601 in limited range (RFC 9649, section 2.5).
 		p.pixels = "yuv420p"
-		p.color = "out_color_matrix=bt601:out_range=tv"
+		p.color = "flags=bicubic+accurate_rnd:out_color_matrix=bt601:out_range=tv"
 		p.encoder = []string{"-c:v", "libwebp", "-lossless", "0", "-compression_level", "3", "-quality", strconv.Itoa(x.Quality)}
 	default:
 		// JFIF is BT.601 in full range (ITU-T T.871).
 		p.pixels = jpegPixels(m.PixelFormat)
-		p.color = "out_color_matrix=bt601:out_range=pc"
+		p.color = "flags=bicubic+accurate_rnd:out_color_matrix=bt601:out_range=pc"
 		p.encoder = []string{"-c:v", "mjpeg", "-qmin", "1", "-qmax", "31", "-q:v", strconv.Itoa(jpegScale(x.Quality))}
 	}
 	return p
@@ -128,7 +128,7 @@ func (p *picture) filters() string {
 	if p.turn.sideways() {
 		w, h = h, w
 	}
-	chain := []string{fmt.Sprintf("scale=w=%d:h=%d:flags=bicubic:%s", w, h, p.color)}
+	chain := []string{fmt.Sprintf("scale=w=%d:h=%d:%s", w, h, p.color)}
 	if p.turn.filters != "" {
 		chain = append(chain, p.turn.filters)
 	}
