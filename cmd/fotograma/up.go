@@ -38,7 +38,7 @@ from it, without Docker, an account or a network.
 Environment:
   AWS_ENDPOINT_URL  use the S3, SQS, DynamoDB, SES and Secrets Manager of LocalStack,
                     MiniStack, Floci or moto there, with the AWS credentials of the
-                    environment, instead of the built-in ones
+                    environment, instead of the built-in ones; "aws" for AWS itself
   SMTP_URL          relay mails there: smtp://user:password@host:port or smtps://…`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), o, cmd.ErrOrStderr()) },
@@ -79,5 +79,8 @@ func addresses(s *local.Stack) string {
 	if s.InboxURL() != "" {
 		text += fmt.Sprintf("  Mails     %s\n", s.InboxURL())
 	}
-	return text + fmt.Sprintf("  AWS       %s   (S3, SQS, DynamoDB, SES, Lambda; credentials test/test)\n", s.AWSURL())
+	if s.AWSURL() != "" {
+		text += fmt.Sprintf("  AWS       %s   (S3, SQS, DynamoDB, SES, Lambda)\n", s.AWSURL())
+	}
+	return text
 }

@@ -2,11 +2,12 @@ package local
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // Where the stack pretends to be, and who may use it: as LocalStack does.
@@ -26,19 +27,35 @@ func AWSConfig(url string) aws.Config {
 	}
 }
 
-// externalConfig is the AWS configuration of the environment, for the services
-// at an address that are not ours. Stand-ins do not care who asks, so that the
-// local credentials do where the environment has none.
-func externalConfig(ctx context.Context, url string) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithBaseEndpoint(url))
+// RealAWS is the endpoint that stands for AWS itself, where each service has an
+// address of its own.
+const RealAWS = "aws"
+
+// externalConfig is the AWS configuration of the environment, for services that
+// are not ours: at an address, or AWS itself. Stand-ins do not care who asks, so
+// that the local credentials do where the environment has none.
+func externalConfig(ctx context.Context, endpoint string) (aws.Config, error) {
+	options := []func(*config.LoadOptions) error{config.WithDefaultRegion(Region)}
+	if endpoint != RealAWS {
+		options = append(options, config.WithBaseEndpoint(endpoint))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return aws.Config{}, errors.Join(errors.New("read the AWS configuration"), err)
+		return aws.Config{}, fmt.Errorf("read the AWS configuration: %w", err)
 	}
-	if cfg.Region == "" {
-		cfg.Region = Region
-	}
-	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+	if endpoint == RealAWS {
+		cfg.BaseEndpoint = nil
+	} else if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		cfg.Credentials = credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, "")
 	}
 	return cfg, nil
+}
+
+// accountOf asks whose account the credentials are of.
+func accountOf(ctx context.Context, cfg aws.Config) (string, error) {
+	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", fmt.Errorf("ask for the AWS account: %w", err)
+	}
+	return aws.ToString(identity.Account), nil
 }

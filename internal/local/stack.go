@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -46,7 +47,7 @@ type Options struct {
 	Web        fs.FS             // the web app's files
 
 	// Endpoint is the address of AWS services to use instead of the built-in
-	// ones; empty for those.
+	// ones, or RealAWS for AWS itself; empty for the built-in ones.
 	Endpoint string
 
 	SMTPURL string // relays mails; empty for the inbox only
@@ -81,7 +82,8 @@ type Stack struct {
 	log      *slog.Logger
 	template *sam.Template
 	aws      aws.Config
-	url      string // of the AWS services
+	account  string // the AWS account's ID
+	url      string // of the AWS services; empty for AWS itself
 
 	endpoints *Endpoints // nil if they are not ours
 	host      *lambda.Host
@@ -121,7 +123,7 @@ func newStack(ctx context.Context, o Options) (*Stack, error) {
 
 func (s *Stack) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		s.openData, s.loadTemplate, s.openAWS, s.startHost, s.serveAWS, s.provision, s.serveWeb, s.startSources, s.startSchedules,
+		s.openData, s.reachAWS, s.loadTemplate, s.openAWS, s.startHost, s.serveAWS, s.provision, s.serveWeb, s.startSources, s.startSchedules,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -175,14 +177,33 @@ func (s *Stack) openData(context.Context) error {
 	return nil
 }
 
-func (s *Stack) loadTemplate(context.Context) error {
-	s.url = "http://" + s.options.AWSAddr
-	if s.options.Endpoint != "" {
-		s.url = strings.TrimSuffix(s.options.Endpoint, "/")
+// reachAWS finds out where AWS is and whose: the built-in services at AWSAddr, or
+// others.
+func (s *Stack) reachAWS(ctx context.Context) error {
+	s.url, s.aws, s.account = "http://"+s.options.AWSAddr, AWSConfig("http://"+s.options.AWSAddr), AccountID
+	if s.options.Endpoint == "" {
+		return nil
 	}
 	var err error
-	if s.template, err = loadTemplate(s.options, s.url); err != nil {
+	if s.aws, err = externalConfig(ctx, s.options.Endpoint); err != nil {
 		return err
+	}
+	s.url = strings.TrimSuffix(aws.ToString(s.aws.BaseEndpoint), "/")
+	s.account, err = accountOf(ctx, s.aws)
+	return err
+}
+
+// loadTemplate reads the template with what differs on one machine.
+func (s *Stack) loadTemplate(context.Context) error {
+	parameters := map[string]string{"Stage": "local", "WebOrigin": s.WebURL()}
+	maps.Copy(parameters, s.options.Parameters)
+	var err error
+	s.template, err = sam.Load(sam.Config{
+		Path: s.options.Template, Parameters: parameters, Region: s.aws.Region, AccountID: s.account, QueueBaseURL: s.url,
+		APIBaseURL: func(string, string) string { return s.WebURL() },
+	})
+	if err != nil {
+		return fmt.Errorf("load the template: %w", err)
 	}
 	if len(s.template.APIs) != 1 {
 		return fmt.Errorf("%s has %d APIs; the stack serves one", s.options.Template, len(s.template.APIs))
@@ -190,29 +211,11 @@ func (s *Stack) loadTemplate(context.Context) error {
 	return nil
 }
 
-// loadTemplate reads the template with what differs on one machine.
-func loadTemplate(o Options, awsURL string) (*sam.Template, error) {
-	parameters := map[string]string{"Stage": "local", "WebOrigin": "http://" + o.WebAddr}
-	for name, value := range o.Parameters {
-		parameters[name] = value
-	}
-	template, err := sam.Load(sam.Config{
-		Path: o.Template, Parameters: parameters, Region: Region, AccountID: AccountID, QueueBaseURL: awsURL,
-		APIBaseURL: func(string, string) string { return "http://" + o.WebAddr },
-	})
-	if err != nil {
-		return nil, fmt.Errorf("load the template: %w", err)
-	}
-	return template, nil
-}
-
-func (s *Stack) openAWS(ctx context.Context) error {
+// openAWS opens the built-in services, unless others are used.
+func (s *Stack) openAWS(context.Context) error {
 	if s.options.Endpoint != "" {
-		var err error
-		s.aws, err = externalConfig(ctx, s.url)
-		return err
+		return nil
 	}
-	s.aws = AWSConfig(s.url)
 	endpoints, err := OpenEndpoints(s.options.DataDir, s.url, s.options.SMTPURL, s.log)
 	if err != nil {
 		return err
@@ -238,7 +241,7 @@ func (s *Stack) startHost(ctx context.Context) error {
 		Functions: s.template.Functions,
 		Command:   func(f sam.Function) ([]string, error) { return program(s.options.Functions, f) },
 		Env:       func(sam.Function) []string { return env },
-		Region:    Region, AccountID: AccountID,
+		Region:    s.aws.Region, AccountID: s.account,
 		Log: console.Print, Observer: s.metrics,
 	})
 	if err != nil {
@@ -255,9 +258,11 @@ func functionEnv(ctx context.Context, cfg aws.Config) ([]string, error) {
 		return nil, fmt.Errorf("find AWS credentials: %w", err)
 	}
 	env := []string{
-		"AWS_ENDPOINT_URL=" + *cfg.BaseEndpoint,
 		"AWS_ACCESS_KEY_ID=" + credentials.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + credentials.SecretAccessKey,
+	}
+	if cfg.BaseEndpoint != nil {
+		env = append(env, "AWS_ENDPOINT_URL="+*cfg.BaseEndpoint)
 	}
 	if credentials.SessionToken != "" {
 		env = append(env, "AWS_SESSION_TOKEN="+credentials.SessionToken)
@@ -302,7 +307,7 @@ func (s *Stack) provision(ctx context.Context) error {
 
 func (s *Stack) serveWeb(ctx context.Context) error {
 	api, err := gateway.New(gateway.Config{
-		API: s.template.APIs[0], Invoker: invoker{s.host}, Region: Region, AccountID: AccountID, Logger: s.log,
+		API: s.template.APIs[0], Invoker: invoker{s.host}, Region: s.aws.Region, AccountID: s.account, Logger: s.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the API gateway: %w", err)
@@ -340,7 +345,7 @@ func (s *Stack) startSources(context.Context) error {
 
 func (s *Stack) startSchedules(context.Context) error {
 	runner, err := schedule.New(schedule.Config{
-		Schedules: s.template.Schedules, Invoker: s.host, Region: Region, AccountID: AccountID, Logger: s.log,
+		Schedules: s.template.Schedules, Invoker: s.host, Region: s.aws.Region, AccountID: s.account, Logger: s.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the schedules: %w", err)
@@ -404,9 +409,9 @@ func Invoke(ctx context.Context, o Options, function string, event []byte) (payl
 		defer cancel()
 		err = errors.Join(err, s.Close(closing))
 	}()
-	steps := []func(context.Context) error{s.loadTemplate, s.openAWS, s.startHost}
+	steps := []func(context.Context) error{s.reachAWS, s.loadTemplate, s.startHost}
 	if o.Endpoint == "" {
-		steps = []func(context.Context) error{s.openData, s.loadTemplate, s.openAWS, s.startHost, s.serveAWS, s.provision}
+		steps = []func(context.Context) error{s.openData, s.reachAWS, s.loadTemplate, s.openAWS, s.startHost, s.serveAWS, s.provision}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

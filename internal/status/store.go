@@ -156,7 +156,11 @@ func (c Change) builder(at int) expression.UpdateBuilder {
 		set = set.Set(expression.Name(name), expression.Value(value))
 	}
 	for _, name := range results {
-		if _, kept := c.Set[name]; !kept && c.Status != rest.Expired {
+		_, kept := c.Set[name]
+		if c.Status == rest.Expired && name != "error_code" {
+			kept = true // it is told when and of what there was an archive
+		}
+		if !kept {
 			set = set.Remove(expression.Name(name))
 		}
 	}
