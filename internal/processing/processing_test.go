@@ -3,7 +3,6 @@ package processing_test
 import (
 	"archive/zip"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -34,7 +33,7 @@ import (
 	"github.com/fotograma/fotograma/internal/processing"
 )
 
-const bottles = "../../testdata/media/bottle-detection.mp4"
+const bottles = "bottle-detection.mp4"
 
 // world is the processing service over local AWS and the real FFmpeg, with a
 // clock of its own.
@@ -119,26 +118,16 @@ func (w *world) work(m events.SQSMessage) {
 func (w *world) told(url string) []event.Event {
 	w.t.Helper()
 	var all []event.Event
-	for {
-		out, err := w.queues.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{
-			QueueUrl: &url, MaxNumberOfMessages: 10, VisibilityTimeout: 600,
-		})
+	for _, body := range localtest.Drain(w.t, w.queues, url) {
+		e, err := event.Parse([]byte(body))
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if len(out.Messages) == 0 {
-			return all
-		}
-		for _, m := range out.Messages {
-			e, err := event.Parse([]byte(*m.Body))
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			if e.Type() != (event.ProcessingProgressed{}).EventType() {
-				all = append(all, e)
-			}
+		if e.Type() != (event.ProcessingProgressed{}).EventType() {
+			all = append(all, e)
 		}
 	}
+	return all
 }
 
 func types(all []event.Event) string {
@@ -201,18 +190,9 @@ func (w *world) get(bucket, key string) []byte {
 	return data
 }
 
-func read(t *testing.T, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 func TestAnUploadBecomesAnArchive(t *testing.T) {
 	w := newWorld(t)
-	file := read(t, bottles)
+	file := localtest.Media(t, bottles)
 	sum := sha256.Sum256(file)
 	m := w.upload(file, `{"mode":"fps","fps":1}`, hex.EncodeToString(sum[:]))
 	w.work(m)
@@ -247,7 +227,7 @@ func TestAnUploadBecomesAnArchive(t *testing.T) {
 
 func TestAMessageOfAWorkerThatDiedIsTakenOver(t *testing.T) {
 	w := newWorld(t)
-	m := w.upload(read(t, bottles), `{}`, "")
+	m := w.upload(localtest.Media(t, bottles), `{}`, "")
 	w.claim(m.MessageId) // by a worker that then dies
 
 	other := m
@@ -261,7 +241,7 @@ func TestAMessageOfAWorkerThatDiedIsTakenOver(t *testing.T) {
 
 func TestALeaseThatIsOverIsTakenByAnyMessage(t *testing.T) {
 	w := newWorld(t)
-	m := w.upload(read(t, bottles), `{}`, "")
+	m := w.upload(localtest.Media(t, bottles), `{}`, "")
 	w.claim("the message of a worker that died")
 	w.wantTold("started", "")
 	w.clock.Store(int64(w.cfg.LeaseSeconds) + 1)
@@ -289,7 +269,7 @@ func (w *world) claim(messageID string) *processing.Job {
 func TestAWorkerThatLostItsJobChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.claim("first")
-	m := w.upload(read(t, bottles), `{}`, "")
+	m := w.upload(localtest.Media(t, bottles), `{}`, "")
 	w.clock.Store(int64(w.cfg.LeaseSeconds) + 1)
 	w.work(m)
 	w.wantTold("started started completed", "completed")
@@ -358,7 +338,7 @@ func TestAVideoCancelledOrDeletedBeforeItsUploadIsNotProcessed(t *testing.T) {
 			w := newWorld(t)
 			w.command(data)
 			w.told(w.cfg.StatusQueueURL)
-			w.work(w.upload(read(t, bottles), `{}`, ""))
+			w.work(w.upload(localtest.Media(t, bottles), `{}`, ""))
 			w.wantTold("", "")
 			if left := w.archives(); len(left) != 0 {
 				t.Errorf("archives %v", left)
@@ -369,7 +349,7 @@ func TestAVideoCancelledOrDeletedBeforeItsUploadIsNotProcessed(t *testing.T) {
 
 func TestARetryReplacesTheArchive(t *testing.T) {
 	w := newWorld(t)
-	m := w.upload(read(t, bottles), `{"fps":1}`, "")
+	m := w.upload(localtest.Media(t, bottles), `{"fps":1}`, "")
 	w.work(m)
 	first := w.archives()
 	retry, _ := event.New("/video", "retry", time.Now(), event.RetryRequested{VideoRef: ref(2), Extraction: json.RawMessage(`{"mode":"fps","fps":0.1}`)})
@@ -391,7 +371,7 @@ func TestARetryReplacesTheArchive(t *testing.T) {
 
 func TestADeletedVideoLeavesNothing(t *testing.T) {
 	w := newWorld(t)
-	w.work(w.upload(read(t, bottles), `{"fps":0.1}`, ""))
+	w.work(w.upload(localtest.Media(t, bottles), `{"fps":0.1}`, ""))
 	w.command(event.VideoDeleted{VideoRef: ref(1)})
 	if left := w.archives(); len(left) != 0 {
 		t.Errorf("archives %v", left)
@@ -403,7 +383,7 @@ func TestADeletedVideoLeavesNothing(t *testing.T) {
 
 func TestAnArchiveExpires(t *testing.T) {
 	w := newWorld(t)
-	w.work(w.upload(read(t, bottles), `{"fps":0.1}`, ""))
+	w.work(w.upload(localtest.Media(t, bottles), `{"fps":0.1}`, ""))
 	w.wantTold("started completed", "completed")
 	w.clock.Store(int64(w.cfg.RetentionDays)*24*60*60 - 60)
 	w.sweep()
@@ -426,7 +406,7 @@ func (w *world) sweep() {
 
 func TestWhatCannotBeProcessedFailsWithItsCode(t *testing.T) {
 	w := newWorld(t)
-	whole := read(t, bottles)
+	whole := localtest.Media(t, bottles)
 	for _, c := range []struct {
 		name       string
 		file       []byte
@@ -513,7 +493,7 @@ func TestAnUploadWithoutItsSignedMetadataFails(t *testing.T) {
 
 func TestAnUploadThatIsGoneFails(t *testing.T) {
 	w := newWorld(t)
-	m := w.upload(read(t, bottles), `{}`, "")
+	m := w.upload(localtest.Media(t, bottles), `{}`, "")
 	if _, err := w.objects.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &w.cfg.UploadsBucket, Key: aws.String(key)}); err != nil {
 		t.Fatal(err)
 	}
@@ -525,7 +505,7 @@ func TestAnUploadThatIsGoneFails(t *testing.T) {
 
 func TestADeadLetterEndsTheVideoOnce(t *testing.T) {
 	w := newWorld(t)
-	m := w.upload(read(t, bottles), `{}`, "")
+	m := w.upload(localtest.Media(t, bottles), `{}`, "")
 	for range 2 {
 		if err := w.control.HandleDeadLetter(t.Context(), m); err != nil {
 			t.Fatal(err)
@@ -565,5 +545,9 @@ func film(t *testing.T, args ...string) []byte {
 	if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v\n%s", err, out)
 	}
-	return read(t, path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

@@ -2,7 +2,6 @@ package video_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -126,22 +125,12 @@ func (w *world) post(upload map[string]any, file []byte, change map[string]strin
 func (w *world) events(url string) []string {
 	w.t.Helper()
 	var types []string
-	for {
-		out, err := w.queues.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{
-			QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 0, VisibilityTimeout: 600,
-		})
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if len(out.Messages) == 0 {
-			return types
-		}
-		for _, m := range out.Messages {
-			if e, err := event.Parse([]byte(*m.Body)); err == nil {
-				types = append(types, strings.TrimPrefix(e.Type(), "fotograma."))
-			}
+	for _, body := range localtest.Drain(w.t, w.queues, url) {
+		if e, err := event.Parse([]byte(body)); err == nil { // S3's own messages are none
+			types = append(types, strings.TrimPrefix(e.Type(), "fotograma."))
 		}
 	}
+	return types
 }
 
 func (w *world) wantEvents(url string, want ...string) {

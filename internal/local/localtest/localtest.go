@@ -3,13 +3,17 @@
 package localtest
 
 import (
+	"context"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/fotograma/fotograma/internal/local"
 	"github.com/fotograma/fotograma/internal/local/provision"
@@ -43,7 +47,7 @@ func Start(t testing.TB) *AWS {
 		}
 	})
 
-	template, err := sam.Load(sam.Config{Path: templatePath(), QueueBaseURL: url})
+	template, err := sam.Load(sam.Config{Path: filepath.Join(root(), "template.yaml"), QueueBaseURL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +70,47 @@ func (a *AWS) Env(t testing.TB, function string) map[string]string {
 	return nil
 }
 
-// templatePath finds template.yaml from wherever the test runs.
-func templatePath() string {
+// Media reads a file of testdata/media. S3 changes the working directory, so
+// paths relative to a test do not hold while its AWS runs.
+func Media(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root(), "testdata", "media", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// root is the repository's folder.
+func root() string {
 	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..", "..", "template.yaml")
+	return filepath.Join(filepath.Dir(file), "..", "..", "..")
+}
+
+// Drain takes all visible messages out of a queue, and gives their bodies.
+func Drain(t testing.TB, client *sqs.Client, queueURL string) []string {
+	t.Helper()
+	ctx := context.Background() // also for cleaning up, when the test's has ended
+	var bodies []string
+	for {
+		attributes, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+			QueueUrl: &queueURL, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if attributes.Attributes[string(types.QueueAttributeNameApproximateNumberOfMessages)] == "0" {
+			return bodies
+		}
+		out, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &queueURL, MaxNumberOfMessages: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range out.Messages {
+			bodies = append(bodies, *m.Body)
+			if _, err := client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &queueURL, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }

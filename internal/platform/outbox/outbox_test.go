@@ -1,7 +1,6 @@
 package outbox_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -62,22 +61,14 @@ func (w *world) change(name string) []types.TransactWriteItem {
 func (w *world) received() string {
 	w.t.Helper()
 	ids := []string{}
-	for {
-		out, err := w.box.SQS.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &w.queue, MaxNumberOfMessages: 10, VisibilityTimeout: 600})
+	for _, body := range localtest.Drain(w.t, w.box.SQS, w.queue) {
+		e, err := event.Parse([]byte(body))
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if len(out.Messages) == 0 {
-			return fmt.Sprint(ids)
-		}
-		for _, m := range out.Messages {
-			e, err := event.Parse([]byte(*m.Body))
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			ids = append(ids, e.ID())
-		}
+		ids = append(ids, e.ID())
 	}
+	return fmt.Sprint(ids)
 }
 
 func (w *world) sweep(want int) {
