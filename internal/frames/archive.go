@@ -58,7 +58,7 @@ func (a *archive) add(name string, crc uint32, content []byte) error {
 	header := &zip.FileHeader{
 		Name:               name,
 		Method:             zip.Store,
-		ModifiedDate:       dosEpoch,
+		ModifiedDate:       dosEpoch, //nolint:staticcheck // SA1019: CreateRaw writes this field, not the one that replaced it
 		CRC32:              crc,
 		CompressedSize64:   uint64(len(content)),
 		UncompressedSize64: uint64(len(content)),

@@ -86,7 +86,7 @@ func TestManifestSaysWhatIsInTheArchive(t *testing.T) {
 }
 
 func TestArchiveIsTheSameEveryTime(t *testing.T) {
-	x := Extraction{FPS: 2, End: ptr(5)}
+	x := Extraction{FPS: 2, End: new(5.0)}
 	first, err := tryExtract(t, engine(t, Config{Threads: 1}), open(t, footage(bottle)), x)
 	if err != nil {
 		t.Fatal(err)

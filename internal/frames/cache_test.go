@@ -138,7 +138,7 @@ func (shortSource) ReadAt(p []byte, _ int64) (int, error) { return len(p) / 2, i
 
 func TestServerGivesTheFileUnderItsPathOnly(t *testing.T) {
 	src := &remote{content: content(3*blockSize + 1)}
-	in, err := serve(src, func() {})
+	in, err := serve(context.Background(), src, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}

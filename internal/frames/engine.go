@@ -144,7 +144,7 @@ func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, 
 		cancel(fail(CodeStalled, "nothing happened for %v", e.limits.Silence))
 	})
 	defer watch.stop()
-	in, err := serve(src, watch.life)
+	in, err := serve(inner, src, watch.life)
 	if err != nil {
 		return err
 	}

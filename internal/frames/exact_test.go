@@ -164,7 +164,7 @@ var samplings = []struct {
 	x               Extraction
 }{
 	{"1", "0", "", Extraction{}},
-	{"7/3", "0.35", "1.7", Extraction{FPS: 7.0 / 3, Start: ptr(0.35), End: ptr(1.7)}},
+	{"7/3", "0.35", "1.7", Extraction{FPS: 7.0 / 3, Start: new(0.35), End: new(1.7)}},
 	{"61", "0", "", Extraction{FPS: 61}},
 }
 

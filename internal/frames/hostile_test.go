@@ -185,8 +185,8 @@ func TestLimitsRefuse(t *testing.T) {
 		{"just enough frames", "sound.mp4", limits(func(l *Limits) { l.Frames = 40 }), Extraction{FPS: 10}, ""},
 		{"a hundred thousand frames and one", "sound.mp4", Config{}, Extraction{FPS: 1000, MaxFrames: 100_001}, ""},
 		{"cut by request", "sound.mp4", limits(func(l *Limits) { l.Frames = 39 }), Extraction{FPS: 10, MaxFrames: 39}, ""},
-		{"end within the limit", "sound.mp4", limits(func(l *Limits) { l.Frames = 20 }), Extraction{FPS: 10, End: ptr(2)}, ""},
-		{"begins after the end", "sound.mp4", Config{}, Extraction{Start: ptr(4)}, CodeNoFrames},
+		{"end within the limit", "sound.mp4", limits(func(l *Limits) { l.Frames = 20 }), Extraction{FPS: 10, End: new(2.0)}, ""},
+		{"begins after the end", "sound.mp4", Config{}, Extraction{Start: new(4.0)}, CodeNoFrames},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -224,7 +224,7 @@ func TestLimitsAreValidated(t *testing.T) {
 func script(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ffmpeg")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil { //nolint:gosec // G306: it has to be run
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -246,7 +246,7 @@ func expectGone(t *testing.T, pids string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range strings.Fields(string(text)) {
+	for field := range strings.FieldsSeq(string(text)) {
 		pid, err := strconv.Atoi(field)
 		if err != nil {
 			t.Fatal(err)
@@ -357,6 +357,7 @@ func TestCancelEndsEverything(t *testing.T) {
 // hookSource calls a function at every read.
 type hookSource struct {
 	Source
+
 	hook func(off int64)
 }
 

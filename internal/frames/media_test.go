@@ -147,6 +147,3 @@ func unpack(t testing.TB, result Result, archive []byte) unpacked {
 	}
 	return u
 }
-
-// ptr returns a pointer to a position.
-func ptr(f float64) *float64 { return &f }

@@ -27,7 +27,7 @@ func parseMatrix(text string) turn {
 	var m []float64
 	for line := range strings.Lines(text) {
 		_, numbers, _ := strings.Cut(line, ":")
-		for _, field := range strings.Fields(numbers) {
+		for field := range strings.FieldsSeq(numbers) {
 			f, err := strconv.ParseFloat(field, 64)
 			if err != nil {
 				return turn{}

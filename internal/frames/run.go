@@ -138,7 +138,7 @@ func (r *run) extract(ctx context.Context) (Result, error) {
 	if err := r.verdict(ctx, p, exit); err != nil {
 		return Result{}, err
 	}
-	if context.Cause(ctx) == nil { //nolint:contextcheck // the cause tells whether FFmpeg came to the video's end by itself
+	if context.Cause(ctx) == nil { // FFmpeg came to the video's end by itself
 		if err := r.finish(last, p); err != nil {
 			return Result{}, err
 		}

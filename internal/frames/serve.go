@@ -1,6 +1,7 @@
 package frames
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -27,8 +28,8 @@ type input struct {
 }
 
 // serve starts to serve src. The caller must close the input.
-func serve(src Source, life func()) (*input, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func serve(ctx context.Context, src Source, life func()) (*input, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listening for FFmpeg: %w", err)
 	}

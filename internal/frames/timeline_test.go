@@ -72,10 +72,10 @@ func TestTimelineShowsWhatIsOnDisplay(t *testing.T) {
 		second := max(base.den/base.num, 1)
 		x := Extraction{FPS: rates[random.IntN(len(rates))]}
 		if random.IntN(2) == 0 {
-			x.Start = ptr(float64(random.IntN(300)) / 100)
+			x.Start = new(float64(random.IntN(300)) / 100)
 		}
 		if random.IntN(2) == 0 {
-			x.End = ptr(deref(x.Start) + float64(1+random.IntN(300))/100)
+			x.End = new(deref(x.Start) + float64(1+random.IntN(300))/100)
 		}
 		if random.IntN(3) == 0 {
 			x.MaxFrames = 1 + random.IntN(20)

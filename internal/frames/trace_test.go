@@ -83,7 +83,7 @@ func FuzzProbe(f *testing.F) {
 			}
 			return
 		}
-		x := Extraction{FPS: 29.97, Start: ptr(1.5)}.WithDefaults()
+		x := Extraction{FPS: 29.97, Start: new(1.5)}.WithDefaults()
 		if m.Width < 1 || m.Height < 1 {
 			t.Fatalf("%d by %d", m.Width, m.Height)
 		}
