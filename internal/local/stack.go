@@ -212,7 +212,7 @@ func (s *Stack) loadTemplate(context.Context) error {
 }
 
 // openAWS opens the built-in services, unless others are used.
-func (s *Stack) openAWS(context.Context) error {
+func (s *Stack) openAWS(ctx context.Context) error {
 	if s.options.Endpoint != "" {
 		return nil
 	}
@@ -223,7 +223,7 @@ func (s *Stack) openAWS(context.Context) error {
 	s.endpoints = endpoints
 	s.onClose(func(context.Context) error { return endpoints.Close() })
 	s.running.Go(func() { endpoints.sweep(s.background, s.log) })
-	return nil
+	return endpoints.sqs.Release(ctx)
 }
 
 func (s *Stack) startHost(ctx context.Context) error {

@@ -163,3 +163,17 @@ func (s *Server) changeMessageVisibilityBatch(ctx context.Context, in batchReque
 	})
 	return out, err
 }
+
+// Release makes all messages in flight visible at once. It is for the start after
+// a crash, when those who had received them died with this process: what they held
+// would otherwise stay hidden for the rest of its visibility timeout.
+func (s *Server) Release(ctx context.Context) error {
+	now := s.nowMillis()
+	err := s.store.update(ctx, func(tx *txn) error {
+		return tx.exec(`UPDATE messages SET visible = ? WHERE receipt <> '' AND visible > ?`, now, now)
+	})
+	if err != nil {
+		return fmt.Errorf("release messages in flight: %w", err)
+	}
+	return nil
+}
