@@ -87,10 +87,12 @@ func newPicture(m Media, x Extraction) picture {
 		p.color = "flags=bicubic+accurate_rnd:out_color_matrix=bt601:out_range=tv"
 		p.encoder = []string{"-c:v", "libwebp", "-lossless", "0", "-compression_level", "3", "-quality", strconv.Itoa(x.Quality)}
 	default:
-		// JFIF is BT.601 in full range (ITU-T T.871).
+		// JFIF is BT.601 in full range (ITU-T T.871). The pixel formats that FFmpeg
+		// has just for that (yuvj420p, …) would make version 7 forget the matrix, so
+		// it is told the range in another way.
 		p.pixels = jpegPixels(m.PixelFormat)
 		p.color = "flags=bicubic+accurate_rnd:out_color_matrix=bt601:out_range=pc"
-		p.encoder = []string{"-c:v", "mjpeg", "-qmin", "1", "-qmax", "31", "-q:v", strconv.Itoa(jpegScale(x.Quality))}
+		p.encoder = []string{"-c:v", "mjpeg", "-color_range", "pc", "-strict", "unofficial", "-qmin", "1", "-qmax", "31", "-q:v", strconv.Itoa(jpegScale(x.Quality))}
 	}
 	return p
 }
@@ -144,11 +146,11 @@ func jpegPixels(source string) string {
 	switch {
 	case strings.Contains(source, "444"), strings.HasPrefix(source, "gbr"),
 		strings.Contains(source, "rgb"), strings.Contains(source, "bgr"), source == "pal8":
-		return "yuvj444p"
+		return "yuv444p"
 	case strings.Contains(source, "422"), strings.Contains(source, "411"), strings.Contains(source, "410"):
-		return "yuvj422p"
+		return "yuv422p"
 	default:
-		return "yuvj420p"
+		return "yuv420p"
 	}
 }
 
