@@ -44,8 +44,8 @@ var arrows = map[string][]string{
 }
 
 type pkg struct {
-	ImportPath string
-	Imports    []string
+	ImportPath string   `json:"ImportPath"`
+	Imports    []string `json:"Imports"`
 }
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -52,7 +52,7 @@ func checkArchive(path string) (*checkedArchive, error) {
 	}
 	info := &checkedArchive{Path: path, Manifest: manifest}
 	for _, f := range archive.File {
-		info.Size += int64(f.CompressedSize64) //nolint:gosec // of files on this machine
+		info.Size += int64(f.CompressedSize64)
 	}
 	return info, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
 
 	"github.com/fotograma/fotograma/internal/local"
 	"github.com/fotograma/fotograma/pkg/client"
@@ -91,7 +92,7 @@ func walk(ctx context.Context, webURL, inboxURL, path, zip string, out io.Writer
 	}
 	fmt.Fprintf(out, "Registered %s.\n\n", email)
 
-	bars := mpb.NewWithContext(ctx, mpb.WithOutput(out), mpb.WithAutoRefresh())
+	bars := progressBars(ctx, out)
 	video, err := uploadFile(ctx, api, path, bars)
 	if err == nil {
 		video, err = waitFor(ctx, api, video.ID, bars)
@@ -117,6 +118,14 @@ func walk(ctx context.Context, webURL, inboxURL, path, zip string, out io.Writer
 	}
 	fmt.Fprintf(out, "\nFor more: make up, then open %s\n", webURL)
 	return nil
+}
+
+// progressBars draws bars where a person looks on, and none in a log.
+func progressBars(ctx context.Context, out io.Writer) *mpb.Progress {
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return mpb.NewWithContext(ctx, mpb.WithOutput(out), mpb.WithAutoRefresh())
+	}
+	return mpb.NewWithContext(ctx, mpb.WithOutput(nil))
 }
 
 func register(ctx context.Context, api *client.Client, email string) error {
@@ -180,7 +189,7 @@ func waitFor(ctx context.Context, api *client.Client, id string, bars *mpb.Progr
 
 // fetch downloads the archive and checks it.
 func fetch(ctx context.Context, api *client.Client, video *client.Video, path string) (*checkedArchive, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("make the folder of the ZIP: %w", err)
 	}
 	file, err := os.Create(path)

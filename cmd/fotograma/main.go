@@ -29,8 +29,7 @@ type exit struct {
 }
 
 func exitCode(err error) int {
-	var e exit
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[exit](err); ok {
 		return e.code
 	}
 	return 1

@@ -49,8 +49,9 @@ type Archive struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 }
 
-// UserRegistered: a person has an account. It is the only event that carries
-// an address and a name; it goes from auth to notification and nowhere else.
+// UserRegistered says that a person has an account. It is the only event that
+// carries an address and a name; it goes from auth to notification and nowhere
+// else.
 type UserRegistered struct {
 	UserID string `json:"user_id"`
 	Email  string `json:"email"`
@@ -64,7 +65,7 @@ func (UserRegistered) EventType() string { return "fotograma.user.registered.v1"
 // EventSubject implements Data.
 func (u UserRegistered) EventSubject() string { return u.UserID }
 
-// VideoRegistered: an upload was signed and is awaited.
+// VideoRegistered says that an upload was signed and is awaited.
 type VideoRegistered struct {
 	VideoRef
 	Filename    string          `json:"filename"`
@@ -78,8 +79,8 @@ type VideoRegistered struct {
 // EventType implements Data.
 func (VideoRegistered) EventType() string { return "fotograma.video.registered.v1" }
 
-// VideoUploaded: the file is there and waits for a worker. Uploads in one
-// request may be processed without it: S3's own notification starts the work.
+// VideoUploaded says that the file is there and waits for a worker. Uploads in
+// one request may be processed without it: S3's own notification starts the work.
 type VideoUploaded struct {
 	VideoRef
 }
@@ -87,8 +88,8 @@ type VideoUploaded struct {
 // EventType implements Data.
 func (VideoUploaded) EventType() string { return "fotograma.video.uploaded.v1" }
 
-// UploadAbandoned: the file did not come while the upload's signature was
-// valid.
+// UploadAbandoned says that the file did not come while the upload's signature
+// was valid.
 type UploadAbandoned struct {
 	VideoRef
 }
@@ -96,7 +97,7 @@ type UploadAbandoned struct {
 // EventType implements Data.
 func (UploadAbandoned) EventType() string { return "fotograma.video.upload_abandoned.v1" }
 
-// RetryRequested: the uploaded file is to be processed once more.
+// RetryRequested asks for the uploaded file to be processed once more.
 type RetryRequested struct {
 	VideoRef
 	Extraction json.RawMessage `json:"extraction"`
@@ -105,7 +106,7 @@ type RetryRequested struct {
 // EventType implements Data.
 func (RetryRequested) EventType() string { return "fotograma.video.retry_requested.v1" }
 
-// CancelRequested: the run is to end without a result.
+// CancelRequested asks for the run to end without a result.
 type CancelRequested struct {
 	VideoRef
 }
@@ -113,7 +114,7 @@ type CancelRequested struct {
 // EventType implements Data.
 func (CancelRequested) EventType() string { return "fotograma.video.cancel_requested.v1" }
 
-// VideoDeleted: everything that is kept of the video must go.
+// VideoDeleted says that everything that is kept of the video must go.
 type VideoDeleted struct {
 	VideoRef
 }
@@ -121,16 +122,15 @@ type VideoDeleted struct {
 // EventType implements Data.
 func (VideoDeleted) EventType() string { return "fotograma.video.deleted.v1" }
 
-// ProcessingStarted: a worker has the video and knows what it is.
+// ProcessingStarted says that a worker has the video.
 type ProcessingStarted struct {
 	VideoRef
-	Media *Media `json:"media,omitempty"`
 }
 
 // EventType implements Data.
 func (ProcessingStarted) EventType() string { return "fotograma.processing.started.v1" }
 
-// ProcessingProgressed: how far the worker is. It is published without
+// ProcessingProgressed says how far the worker is. It is published without
 // outbox: a lost one does no harm.
 type ProcessingProgressed struct {
 	VideoRef
@@ -141,7 +141,7 @@ type ProcessingProgressed struct {
 // EventType implements Data.
 func (ProcessingProgressed) EventType() string { return "fotograma.processing.progressed.v1" }
 
-// ProcessingCompleted: the archive is there.
+// ProcessingCompleted says that the archive is there.
 type ProcessingCompleted struct {
 	VideoRef
 	Filename string   `json:"filename"`
@@ -153,7 +153,7 @@ type ProcessingCompleted struct {
 // EventType implements Data.
 func (ProcessingCompleted) EventType() string { return "fotograma.processing.completed.v1" }
 
-// ProcessingFailed: there will be no archive from this run.
+// ProcessingFailed says that there will be no archive from this run.
 type ProcessingFailed struct {
 	VideoRef
 	Filename string `json:"filename"`
@@ -166,7 +166,7 @@ type ProcessingFailed struct {
 // EventType implements Data.
 func (ProcessingFailed) EventType() string { return "fotograma.processing.failed.v1" }
 
-// ProcessingCancelled: the worker has stopped, as was asked.
+// ProcessingCancelled says that the run has ended, as was asked.
 type ProcessingCancelled struct {
 	VideoRef
 }
@@ -174,7 +174,7 @@ type ProcessingCancelled struct {
 // EventType implements Data.
 func (ProcessingCancelled) EventType() string { return "fotograma.processing.cancelled.v1" }
 
-// ArchiveExpired: the archive was deleted because its time was over.
+// ArchiveExpired says that the archive was deleted because its time was over.
 type ArchiveExpired struct {
 	VideoRef
 }

@@ -5,7 +5,6 @@ package local
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -22,14 +21,4 @@ func lock(path string) (unlock func() error, err error) {
 		return nil, errors.Join(fmt.Errorf("take the lock: %w", err), file.Close())
 	}
 	return file.Close, nil
-}
-
-// isTerminal tells whether a person reads along.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

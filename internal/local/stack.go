@@ -16,12 +16,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"golang.org/x/term"
 
 	"github.com/fotograma/fotograma/internal/local/eventsource"
 	"github.com/fotograma/fotograma/internal/local/gateway"
@@ -155,8 +157,8 @@ func (s *Stack) Close(ctx context.Context) error {
 	s.cancel()
 	s.running.Wait()
 	var errs []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		errs = append(errs, s.closers[i](ctx))
+	for _, closer := range slices.Backward(s.closers) {
+		errs = append(errs, closer(ctx))
 	}
 	return errors.Join(errs...)
 }
@@ -249,6 +251,12 @@ func (s *Stack) startHost(ctx context.Context) error {
 	}
 	s.onClose(s.host.Close)
 	return nil
+}
+
+// isTerminal tells whether a person reads along.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // functionEnv is what functions must know to reach AWS from this machine.

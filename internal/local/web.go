@@ -2,7 +2,9 @@ package local
 
 import (
 	"io/fs"
+	"net"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 )
@@ -15,9 +17,9 @@ func webApp(files fs.FS, awsURL string) http.Handler {
 		"; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The origin that CORS lets in is spelled 127.0.0.1.
-		if port, ok := strings.CutPrefix(r.Host, "localhost"); ok {
-			http.Redirect(w, r, "http://127.0.0.1"+port+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+		if host, port, _ := net.SplitHostPort(r.Host); host == "localhost" { // the origin that CORS lets in is spelled 127.0.0.1
+			url := url.URL{Scheme: "http", Host: net.JoinHostPort("127.0.0.1", port), Path: r.URL.Path, RawQuery: r.URL.RawQuery}
+			http.Redirect(w, r, url.String(), http.StatusTemporaryRedirect)
 			return
 		}
 		header := w.Header()

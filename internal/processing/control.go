@@ -94,7 +94,8 @@ func (c *Control) delete(ctx context.Context, e event.Event) error {
 // it.
 func (c *Control) HandleDeadLetter(ctx context.Context, m events.SQSMessage) error {
 	tasks, err := ParseTasks(m.Body)
-	failures := []error{err}
+	failures := make([]error, 0, 1+len(tasks))
+	failures = append(failures, err)
 	for _, task := range tasks {
 		ctx := logging.With(ctx, slog.String("video_id", task.Ref.VideoID), slog.Int("run", task.Ref.Run))
 		slog.ErrorContext(ctx, "no worker could finish the job")

@@ -42,8 +42,7 @@ func (a *Archives) SignDownload(ctx context.Context, key, name string, validity 
 // of them. It gives problem.Expired when the object is gone.
 func (a *Archives) Read(ctx context.Context, key string, most int64) ([]byte, error) {
 	out, err := a.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &a.Bucket, Key: &key})
-	var gone *types.NoSuchKey
-	if errors.As(err, &gone) {
+	if _, gone := errors.AsType[*types.NoSuchKey](err); gone {
 		return nil, problem.New(problem.Expired)
 	}
 	if err != nil {

@@ -43,7 +43,9 @@ func (p *Projector) project(ctx context.Context, e event.Event) error {
 				p.Store.Advance(ctx, Change{Ref: d.VideoRef, At: e.Time(), Status: rest.Queued}))
 		})
 	case event.ProcessingStarted{}.EventType():
-		return advance(ctx, p, e, started)
+		return advance(ctx, p, e, func(d event.ProcessingStarted) Change {
+			return Change{Ref: d.VideoRef, Status: rest.Processing}
+		})
 	case event.ProcessingProgressed{}.EventType():
 		return with(e, func(d event.ProcessingProgressed) error {
 			return p.Store.Progress(ctx, Change{Ref: d.VideoRef, At: e.Time(), Status: rest.Processing, Progress: d.Progress})
@@ -87,14 +89,6 @@ func advance[T event.Data](ctx context.Context, p *Projector, e event.Event, cha
 		c.At = e.Time()
 		return p.Store.Advance(ctx, c)
 	})
-}
-
-func started(d event.ProcessingStarted) Change {
-	c := Change{Ref: d.VideoRef, Status: rest.Processing}
-	if d.Media != nil {
-		c.Set = map[string]any{"media": d.Media}
-	}
-	return c
 }
 
 func completed(d event.ProcessingCompleted) Change {

@@ -228,7 +228,7 @@ func (s *Store) Get(ctx context.Context, ownerID, videoID string) (*Video, error
 // tells whether there are further ones.
 func (s *Store) List(ctx context.Context, ownerID string, only rest.Status, after string, limit int) (videos []*Video, more bool, err error) {
 	query := s.query(ownerID, only, after)
-	query.Limit = aws.Int32(int32(limit + 1)) //nolint:gosec // at most 101
+	query.Limit = aws.Int32(int32(limit + 1))
 	pages := dynamodb.NewQueryPaginator(s.DB, query)
 	for pages.HasMorePages() && len(videos) <= limit {
 		page, err := pages.NextPage(ctx)

@@ -167,8 +167,7 @@ func (s *Service) sign(ctx context.Context, v *Video) (Upload, error) {
 func checkExtraction(x frames.Extraction) (frames.Extraction, error) {
 	x = x.WithDefaults()
 	err := x.Validate()
-	var option *frames.OptionError
-	if errors.As(err, &option) {
+	if option, ok := errors.AsType[*frames.OptionError](err); ok {
 		return x, problem.In(problem.InvalidExtraction, "body.extraction."+option.Member, option.Reason)
 	}
 	if err != nil {

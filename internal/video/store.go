@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -168,7 +169,7 @@ func (s *Store) TakeSlot(ctx context.Context, ownerID string, now time.Time, all
 }
 
 // errKeyTaken tells that the Idempotency-Key came before.
-var errKeyTaken = fmt.Errorf("idempotency key taken")
+var errKeyTaken = errors.New("idempotency key taken")
 
 // Create keeps a new video and publishes its event. With an idempotency key
 // that came before it gives errKeyTaken and changes nothing.
@@ -257,7 +258,7 @@ func (s *Store) Update(ctx context.Context, before, after *Video, events ...even
 }
 
 // errChanged tells that somebody else changed the video in between.
-var errChanged = fmt.Errorf("video changed meanwhile")
+var errChanged = errors.New("video changed meanwhile")
 
 // Overdue lists videos whose upload should have arrived by now, at most limit.
 func (s *Store) Overdue(ctx context.Context, now time.Time, limit int32) ([]*Video, error) {

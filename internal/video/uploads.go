@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -53,9 +54,7 @@ func (u *Uploads) SignPost(ctx context.Context, v *Video, validity time.Duration
 	if err != nil {
 		return Form{}, fmt.Errorf("sign upload: %w", err)
 	}
-	for name, value := range signed.Values {
-		fields[name] = value
-	}
+	maps.Copy(fields, signed.Values)
 	return Form{URL: signed.URL, Fields: fields}, nil
 }
 
@@ -80,7 +79,7 @@ func (u *Uploads) Begin(ctx context.Context, v *Video) (string, error) {
 func (u *Uploads) SignPart(ctx context.Context, v *Video, n int, validity time.Duration) (string, error) {
 	signed, err := s3.NewPresignClient(u.S3, s3.WithPresignExpires(validity)).PresignUploadPart(ctx, &s3.UploadPartInput{
 		Bucket: &u.Bucket, Key: aws.String(v.Key()), UploadId: &v.UploadID,
-		PartNumber:    aws.Int32(int32(n)), //nolint:gosec // at most maxParts
+		PartNumber:    aws.Int32(int32(n)),
 		ContentLength: aws.Int64(v.partBytes(n)),
 	})
 	if err != nil {
@@ -126,7 +125,7 @@ func (u *Uploads) Finish(ctx context.Context, v *Video, parts []Part) error {
 	completed := make([]types.CompletedPart, len(parts))
 	for i, p := range parts {
 		completed[i] = types.CompletedPart{
-			ETag: &p.ETag, PartNumber: aws.Int32(int32(p.Number)), //nolint:gosec // at most maxParts
+			ETag: &p.ETag, PartNumber: aws.Int32(int32(p.Number)),
 		}
 	}
 	_, err := u.S3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{

@@ -89,11 +89,11 @@ func (v *Video) metadata() (string, error) {
 
 // Request is what a person announces.
 type Request struct {
-	Filename    string
-	Size        int64
-	ContentType string
-	SHA256      string
-	Extraction  frames.Extraction
+	Filename    string            `json:"filename"`
+	Size        int64             `json:"size"` // bytes
+	ContentType string            `json:"content_type"`
+	SHA256      string            `json:"sha256"`
+	Extraction  frames.Extraction `json:"extraction"`
 }
 
 // maxFilename is how long a file name may be, in bytes: as on most file systems.

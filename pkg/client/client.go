@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -66,7 +67,7 @@ func retryIfSafe(ctx context.Context, resp *http.Response, err error) (bool, err
 }
 
 // Problem is an error that the API answered with (RFC 9457).
-type Problem struct {
+type Problem struct { //nolint:errname // it is called so in RFC 9457
 	Title     string        `json:"title"`
 	Status    int           `json:"status"`
 	Detail    string        `json:"detail"`
@@ -83,11 +84,11 @@ type ProblemPart struct {
 
 // Error implements error.
 func (p *Problem) Error() string {
-	s := p.Detail
+	parts := []string{p.Detail}
 	for _, part := range p.Errors {
-		s += " (" + strings.TrimSpace(part.Location+" "+part.Message) + ")"
+		parts = append(parts, "("+strings.TrimSpace(part.Location+" "+part.Message)+")")
 	}
-	return fmt.Sprintf("%s [%s, request %s]", s, p.Code, p.RequestID)
+	return fmt.Sprintf("%s [%s, request %s]", strings.Join(parts, " "), p.Code, p.RequestID)
 }
 
 // IsCode tells whether an error is the API's problem of a code.
@@ -210,9 +211,7 @@ func (c *Client) call(ctx context.Context, method, path string, header http.Head
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

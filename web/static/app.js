@@ -79,6 +79,7 @@ function put(method, url, body, progress) {
 
 async function upload(file) {
   const card = cardOf({ id: crypto.randomUUID(), filename: file.name }, true);
+  card.dataset.uploading = "yes"; // what the list says of it is not news
   const show = (sent) => paint(card, { filename: file.name, status: "uploading", progress: sent / Math.max(1, file.size) });
   show(0);
   try {
@@ -87,6 +88,8 @@ async function upload(file) {
       extraction: { mode: "interval", interval: Number($("interval").value), format: $("format").value },
     });
     const { video, upload: how } = created;
+    for (const other of cardsOf(video.id)) other.remove(); // the list was read before the answer came
+    card.dataset.id = video.id;
     let parts;
     if (how.method === "POST") {
       const form = new FormData();
@@ -96,9 +99,8 @@ async function upload(file) {
     } else {
       parts = await uploadParts(file, video.id, how.part_size, show);
     }
-    card.dataset.id = video.id;
-    paint(card, video);
-    await call("POST", `/videos/${video.id}/complete`, parts ? { parts } : {});
+    paint(card, await call("POST", `/videos/${video.id}/complete`, parts ? { parts } : {}));
+    delete card.dataset.uploading;
   } catch (error) {
     card.remove();
     complain(error);
@@ -123,8 +125,12 @@ let cursor = null;
 let timer = 0;
 let pause = 1000;
 
+function cardsOf(id) {
+  return $("list").querySelectorAll(`[data-id="${CSS.escape(id)}"]`);
+}
+
 function cardOf(video, first) {
-  let card = $("list").querySelector(`[data-id="${CSS.escape(video.id)}"]`);
+  let [card] = cardsOf(video.id);
   if (card) return card;
   card = $("video").content.firstElementChild.cloneNode(true);
   card.dataset.id = video.id;
@@ -176,7 +182,8 @@ async function refresh() {
     const { videos, next_cursor } = await page();
     // A card that was there stays where it is; new ones go to the top, in order.
     for (const video of [...videos].reverse()) {
-      paint(cardOf(video, true), video);
+      const card = cardOf(video, true);
+      if (!card.dataset.uploading) paint(card, video);
     }
     cursor ??= next_cursor ?? null;
     $("more").hidden = !cursor;

@@ -67,10 +67,8 @@ func newAPI(t *testing.T) (*httpapi.API, *bytes.Buffer) {
 }
 
 type answer struct {
-	Title, Detail, Code string
-	Status              int
-	RequestID           string `json:"request_id"`
-	Errors              []struct{ Message, Location string }
+	Code      string `json:"code"`
+	RequestID string `json:"request_id"`
 }
 
 func TestExchanges(t *testing.T) {

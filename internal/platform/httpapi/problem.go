@@ -17,7 +17,7 @@ import (
 
 // Problem is the body of every error answer: RFC 9457 problem details with the
 // stable code and the request's ID.
-type Problem struct {
+type Problem struct { //nolint:errname // it is called so in RFC 9457
 	Type      string              `json:"type" doc:"Always about:blank; code tells the kind of problem." example:"about:blank"`
 	Title     string              `json:"title" doc:"The kind of problem in a few words, in the language of Accept-Language."`
 	Status    int                 `json:"status" doc:"The HTTP status."`

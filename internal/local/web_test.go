@@ -1,0 +1,38 @@
+package local
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestWebApp(t *testing.T) {
+	app := webApp(fstest.MapFS{
+		"index.html": {Data: []byte("the app")}, "app.js": {Data: []byte("code")},
+	}, "http://127.0.0.1:4566")
+	for _, c := range []struct {
+		name, url, body string
+		status          int
+		location        string
+	}{
+		{name: "the page", url: "http://127.0.0.1:8080/", status: 200, body: "the app"},
+		{name: "a file", url: "http://127.0.0.1:8080/app.js", status: 200, body: "code"},
+		{name: "an address within the app", url: "http://127.0.0.1:8080/videos/0198", status: 200, body: "the app"},
+		{name: "a file that is not there", url: "http://127.0.0.1:8080/other.js", status: 404},
+		{name: "localhost", url: "http://localhost:8080/videos/1?a=b", status: 307, location: "http://127.0.0.1:8080/videos/1?a=b"},
+		{name: "a name that begins so", url: "http://localhost.example:8080/", status: 200, body: "the app"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			app.ServeHTTP(w, httptest.NewRequest(http.MethodGet, c.url, nil))
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.body) || w.Header().Get("Location") != c.location {
+				t.Errorf("%d %s %s", w.Code, w.Header().Get("Location"), w.Body)
+			}
+			if c.status == 200 && !strings.Contains(w.Header().Get("Content-Security-Policy"), "connect-src 'self' http://127.0.0.1:4566") {
+				t.Error("no Content-Security-Policy")
+			}
+		})
+	}
+}
