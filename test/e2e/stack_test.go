@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -41,8 +42,9 @@ const (
 // stack is a running `fotograma up`.
 type stack struct {
 	t        testing.TB
-	web, aws string // addresses
-	dir      string // its data
+	web, aws string   // addresses
+	dir      string   // its data
+	env      []string // beside the test's own
 	process  *exec.Cmd
 	log      *os.File
 	ended    chan error
@@ -84,7 +86,14 @@ type mainT struct{ testing.TB }
 func ownStack(t *testing.T) *stack {
 	t.Helper()
 	s := newStack(t, t.TempDir())
-	if err := s.start(); err != nil {
+	s.run(t)
+	return s
+}
+
+// run starts the stack, and stops it when the test ends.
+func (s *stack) run(t *testing.T, parameters ...string) {
+	t.Helper()
+	if err := s.start(parameters...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -97,7 +106,6 @@ func ownStack(t *testing.T) *stack {
 			s.printLog()
 		}
 	})
-	return s
 }
 
 func newStack(t testing.TB, dir string) *stack {
@@ -127,6 +135,7 @@ func (s *stack) start(parameters ...string) error {
 	}
 	cmd := exec.Command("bin/fotograma", args...)
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%w (make build?)", err)
@@ -161,7 +170,13 @@ func (s *stack) kill() { _ = s.end(syscall.SIGKILL) }
 
 func (s *stack) end(signal syscall.Signal) error {
 	_ = s.process.Process.Signal(signal)
-	err := <-s.ended
+	var err error
+	select {
+	case err = <-s.ended:
+	case <-time.After(20 * time.Second):
+		_ = s.process.Process.Kill()
+		err = errors.Join(fmt.Errorf("it did not stop on %v", signal), <-s.ended)
+	}
 	s.process = nil
 	_ = s.log.Close()
 	return err
@@ -189,19 +204,19 @@ func (s *stack) awsConfig() aws.Config {
 // person is somebody with an account, logged in.
 type person struct {
 	*client.Client
-	t     testing.TB
-	stack *stack
-	email string
-	id    string
+	t               testing.TB
+	stack           *stack
+	email, password string
+	id              string
+	token           string // of the calls without our client
 }
 
 func (s *stack) person(t testing.TB, locale string) *person {
 	t.Helper()
-	p := &person{Client: s.client(), t: t, stack: s, email: strings.ToLower(rand.Text()) + "@example.com"}
-	password := rand.Text()
-	user, err := p.Register(t.Context(), client.NewUser{Email: p.email, Password: password, Name: "Ana", Locale: locale})
+	p := &person{Client: s.client(), t: t, stack: s, email: strings.ToLower(rand.Text()) + "@example.com", password: rand.Text()}
+	user, err := p.Register(t.Context(), client.NewUser{Email: p.email, Password: p.password, Name: "Ana", Locale: locale})
 	if err == nil {
-		err = p.Login(t.Context(), p.email, password)
+		err = p.Login(t.Context(), p.email, p.password)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -224,14 +239,46 @@ func (p *person) upload(name string, file []byte, extraction string) *client.Vid
 	return video
 }
 
+// patience is how long a test waits for what takes seconds on an idle machine.
+const patience = 2 * time.Minute
+
+// until waits until done is true.
+func until(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
 // wait waits until a video has ended, and gives it.
 func (p *person) wait(id string) *client.Video {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
-	defer cancel()
-	video, err := p.Wait(ctx, id, nil)
-	if err != nil {
-		p.t.Fatalf("wait for %s: %v", id, err)
+	return p.waitFor(id, (*client.Video).Ended)
+}
+
+// waitFor waits until a video is as it should be, and gives it.
+func (p *person) waitFor(id string, as func(*client.Video) bool) *client.Video {
+	p.t.Helper()
+	var video *client.Video
+	until(p.t, "video "+id+" is there", func() bool {
+		var err error
+		video, err = p.Video(p.t.Context(), id)
+		if err != nil && !client.IsCode(err, "not_found") { // what one reads follows what one wrote, but not at once
+			p.t.Fatalf("video %s: %v", id, err)
+		}
+		return err == nil && as(video)
+	})
+	return video
+}
+
+// completed waits until a video has ended, which must be as completed.
+func (p *person) completed(id string) *client.Video {
+	p.t.Helper()
+	video := p.wait(id)
+	if video.Status != client.Completed {
+		p.t.Fatalf("video %s is %s: %+v", id, video.Status, video.Error)
 	}
 	return video
 }
@@ -239,6 +286,7 @@ func (p *person) wait(id string) *client.Video {
 // archive is a downloaded ZIP.
 type archive struct {
 	raw      []byte
+	names    []string
 	files    map[string][]byte
 	manifest frames.Manifest
 }
@@ -259,9 +307,10 @@ func (p *person) download(id string) *archive {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		if a.files[f.Name], err = io.ReadAll(file); err != nil {
+		if a.files[f.Name], err = io.ReadAll(file); err != nil { // checks the CRC
 			p.t.Fatalf("%s: %v", f.Name, err)
 		}
+		a.names = append(a.names, f.Name)
 		_ = file.Close()
 	}
 	if err := json.Unmarshal(a.files["manifest.json"], &a.manifest); err != nil {
@@ -298,9 +347,7 @@ func (p *person) mails() []mail {
 // see that no more come.
 func (p *person) waitMails(n int) []mail {
 	p.t.Helper()
-	for deadline := time.Now().Add(time.Minute); len(p.mails()) < n && time.Now().Before(deadline); {
-		time.Sleep(50 * time.Millisecond)
-	}
+	until(p.t, fmt.Sprintf("%d mails have come to %s", n, p.email), func() bool { return len(p.mails()) >= n })
 	time.Sleep(500 * time.Millisecond)
 	mails := p.mails()
 	if len(mails) != n {

@@ -1,0 +1,283 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"maps"
+	"mime/multipart"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fotograma/fotograma/pkg/client"
+)
+
+// created is the answer of POST /v1/videos.
+type created struct {
+	Video  client.Video `json:"video"`
+	Upload struct {
+		Method   string            `json:"method"`
+		URL      string            `json:"url"`
+		Fields   map[string]string `json:"fields"`
+		PartSize int               `json:"part_size"`
+	} `json:"upload"`
+}
+
+type part struct {
+	Number int    `json:"part_number"`
+	ETag   string `json:"etag"`
+	Size   int    `json:"size,omitempty"`
+}
+
+// create registers a video without our client.
+func (p *person) create(name string, file []byte, headers ...string) created {
+	p.t.Helper()
+	var c created
+	p.call("POST", "/v1/videos", map[string]any{"filename": name, "size": len(file), "content_type": "video/mp4"}, headers...).into(p.t, 201, &c)
+	return c
+}
+
+// post uploads a file in one presigned request.
+func (c created) post(t testing.TB, file []byte, headers ...string) *http.Response {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for _, name := range slices.Sorted(maps.Keys(c.Upload.Fields)) {
+		_ = form.WriteField(name, c.Upload.Fields[name])
+	}
+	field, err := form.CreateFormFile("file", c.Video.Filename)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = field.Write(file)
+	_ = form.Close()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", c.Upload.URL, &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp
+}
+
+// putParts uploads some parts of a multipart upload.
+func (p *person) putParts(c created, file []byte, numbers ...int) []part {
+	p.t.Helper()
+	var signed struct {
+		Parts []struct {
+			Number int    `json:"part_number"`
+			URL    string `json:"url"`
+		} `json:"parts"`
+	}
+	p.call("POST", "/v1/videos/"+c.Video.ID+"/parts", map[string]any{"part_numbers": numbers}).into(p.t, 200, &signed)
+	var parts []part
+	for _, s := range signed.Parts {
+		begin := (s.Number - 1) * c.Upload.PartSize
+		piece := file[begin:min(begin+c.Upload.PartSize, len(file))]
+		req, err := http.NewRequestWithContext(p.t.Context(), "PUT", s.URL, bytes.NewReader(piece))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != 200 {
+			p.t.Fatalf("part %d: %s", s.Number, resp.Status)
+		}
+		parts = append(parts, part{Number: s.Number, ETag: resp.Header.Get("ETag"), Size: len(piece)})
+	}
+	return parts
+}
+
+// large makes a video too large for one request: behind the film comes a box of
+// free space (ISO/IEC 14496-12, 8.1.2).
+func large(film []byte) []byte {
+	free := make([]byte, 101<<20)
+	binary.BigEndian.PutUint32(free, uint32(len(free)))
+	copy(free[4:], "free")
+	return append(bytes.Clone(film), free...)
+}
+
+func TestAKilledStackLosesNothing(t *testing.T) {
+	t.Parallel()
+	s := ownStack(t)
+	p := s.person(t, "en")
+	session := p.login()
+	p.token = session.Access
+	finished := p.completed(p.upload("bottles.mp4", read(t, bottles), `{"fps":1}`).ID)
+	p.waitMails(1)
+	s.settled(t)
+	before := p.state(finished.ID)
+	queue := "survivor"
+	if _, err := s.sqs().CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &queue}); err != nil {
+		t.Fatal(err)
+	}
+	s.send(t, queue, "still here")
+	file := large(read(t, bunny))
+	video := p.create("large.mp4", file)
+	if video.Upload.Method != "MULTIPART" {
+		t.Fatalf("%d bytes are to be sent by %s", len(file), video.Upload.Method)
+	}
+	sent := p.putParts(video, file, 2, 1, 4)
+
+	s.kill()
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+
+	var me client.User
+	p.call("GET", "/v1/auth/me", nil).into(t, 200, &me)
+	if me.ID != p.id || me.Email != p.email {
+		t.Errorf("the token of before is of %+v", me)
+	}
+	var renewed tokens
+	s.call(t, "POST", "/v1/auth/refresh", map[string]string{"refresh_token": session.Refresh}).into(t, 200, &renewed)
+	if diff := cmp.Diff(before, p.state(finished.ID)); diff != "" {
+		t.Errorf("the finished video (-before +after):\n%s", diff)
+	}
+	p.checkArchive(finished, p.download(finished.ID), read(t, bottles))
+	received, err := s.sqs().ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: s.queueURL(t, queue), WaitTimeSeconds: 1})
+	if err != nil || len(received.Messages) != 1 || *received.Messages[0].Body != "still here" {
+		t.Errorf("received %+v, %v", received, err)
+	}
+
+	var there struct {
+		Parts []part `json:"parts"`
+	}
+	p.call("GET", "/v1/videos/"+video.Video.ID+"/parts", nil).into(t, 200, &there)
+	slices.SortFunc(sent, func(a, b part) int { return a.Number - b.Number })
+	if diff := cmp.Diff(sent, there.Parts); diff != "" {
+		t.Fatalf("parts (-sent +there):\n%s", diff)
+	}
+	missing := p.putParts(video, file, 3, 5, 6, 7)
+	all := slices.SortedFunc(slices.Values(append(sent, missing...)), func(a, b part) int { return a.Number - b.Number })
+	for i := range all {
+		all[i].Size = 0
+	}
+	p.call("POST", "/v1/videos/"+video.Video.ID+"/complete", map[string]any{"parts": all}).into(t, 202, &struct{}{})
+	done := p.completed(video.Video.ID)
+	a := p.download(done.ID)
+	p.checkArchive(done, a, file)
+	if len(a.manifest.Frames) != 30 {
+		t.Errorf("%d frames, want 30", len(a.manifest.Frames))
+	}
+	p.waitMails(2)
+	if n := s.unfinished(t, uploadsBucket); n > 0 {
+		t.Errorf("%d multipart uploads are left", n)
+	}
+}
+
+func TestAKilledStackGoesOnWithAVideo(t *testing.T) {
+	t.Parallel()
+	s := ownStack(t)
+	p := s.person(t, "en")
+	file := read(t, bunny)
+	video := p.upload("bunny.mp4", file, long)
+	s.extracting(t)
+	children := s.children(t)
+	s.kill()
+	allEnd(t, children)
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+	p.rightAndOnce(p.completed(video.ID), file)
+}
+
+func TestAnUploadIsNotForgottenWhenTheStackIsKilledAtOnce(t *testing.T) {
+	t.Parallel()
+	s := ownStack(t)
+	p := s.person(t, "en")
+	file := read(t, bottles)
+	const rounds = 3
+	for round := range rounds {
+		video := p.create("bottles.mp4", file)
+		resp := video.post(t, file)
+		s.kill()
+		if resp.StatusCode != 201 {
+			t.Fatal(resp.Status)
+		}
+		time.Sleep(time.Duration(round) * time.Second / 4)
+		if err := s.start(); err != nil {
+			t.Fatal(err)
+		}
+		done := p.completed(video.Video.ID)
+		p.checkArchive(done, p.download(done.ID), file)
+		p.waitMails(round + 1)
+	}
+}
+
+func TestTheStackStopsAtOnceAndGoesOnLater(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			s := ownStack(t)
+			p := s.person(t, "en")
+			file := read(t, bunny)
+			video := p.upload("bunny.mp4", file, long)
+			s.extracting(t)
+			children := s.children(t)
+			started := time.Now()
+			err := s.end(signal)
+			if took := time.Since(started); err != nil || took > 3*time.Second {
+				t.Errorf("it ended after %s: %v", took, err)
+			}
+			for _, child := range children {
+				if child.lives() {
+					t.Errorf("%s (%d) is left", child.name, child.pid)
+				}
+			}
+			if err := s.start(); err != nil {
+				t.Fatal(err)
+			}
+			p.rightAndOnce(p.completed(video.ID), file)
+		})
+	}
+}
+
+func TestTheStackRefusesToShare(t *testing.T) {
+	t.Parallel()
+	data := func(s *stack) string { return filepath.Join(s.dir, "data") }
+	for _, c := range []struct {
+		name          string
+		dir, web, aws string
+		want          string
+	}{
+		{"the data folder", data(shared), freeAddress(), freeAddress(), "another stack uses " + data(shared)},
+		{"the API's address", t.TempDir(), shared.web, freeAddress(), shared.web},
+		{"the address of the AWS services", t.TempDir(), freeAddress(), shared.aws, shared.aws},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), "bin/fotograma", "up", "--data-dir", c.dir, "--addr", c.web, "--aws-addr", c.aws)
+			cmd.Dir = root
+			out, err := cmd.CombinedOutput()
+			if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), c.want) {
+				t.Errorf("%v\n%s\nwant it to tell of %s", err, out, c.want)
+			}
+			if lines := strings.Count(strings.TrimSpace(string(out)), "\n"); lines > 3 {
+				t.Errorf("that takes %d lines:\n%s", lines+1, out)
+			}
+		})
+	}
+	if err := shared.client().Health(t.Context()); err != nil {
+		t.Errorf("the stack that was there: %v", err)
+	}
+}
