@@ -47,7 +47,7 @@ vet:
 
 .PHONY: vuln
 vuln: bin/govulncheck ## Look for known vulnerabilities in what is used
-	bin/govulncheck ./...
+	infra/vulncheck
 
 .PHONY: unit
 unit: ## Test the packages, with the race detector; DynamoDB's against npm's dynalite

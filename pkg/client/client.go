@@ -84,7 +84,8 @@ type ProblemPart struct {
 
 // Error implements error.
 func (p *Problem) Error() string {
-	parts := []string{p.Detail}
+	parts := make([]string, 0, 1+len(p.Errors))
+	parts = append(parts, p.Detail)
 	for _, part := range p.Errors {
 		parts = append(parts, "("+strings.TrimSpace(part.Location+" "+part.Message)+")")
 	}
