@@ -55,18 +55,9 @@ func (a *archive) write(p []byte) (int, error) {
 
 // add writes an entry.
 func (a *archive) add(name string, crc uint32, content []byte) error {
-	header := &zip.FileHeader{
-		Name:               name,
-		Method:             zip.Store,
-		ModifiedDate:       dosEpoch, //nolint:staticcheck // SA1019: CreateRaw writes this field, not the one that replaced it
-		CRC32:              crc,
-		CompressedSize64:   uint64(len(content)),
-		UncompressedSize64: uint64(len(content)),
-	}
-	header.SetMode(0o644)
-	entry, err := a.zip.CreateRaw(header)
+	entry, err := a.begin(name, crc, int64(len(content)))
 	if err != nil {
-		return fmt.Errorf("writing the archive: %w", err)
+		return err
 	}
 	if _, err := entry.Write(content); err != nil {
 		return fmt.Errorf("writing the archive: %w", err)
@@ -74,15 +65,38 @@ func (a *archive) add(name string, crc uint32, content []byte) error {
 	return nil
 }
 
+// begin writes an entry's header; the content is to follow.
+func (a *archive) begin(name string, crc uint32, size int64) (io.Writer, error) {
+	header := &zip.FileHeader{
+		Name:               name,
+		Method:             zip.Store,
+		ModifiedDate:       dosEpoch, //nolint:staticcheck // SA1019: CreateRaw writes this field, not the one that replaced it
+		CRC32:              crc,
+		CompressedSize64:   uint64(size),
+		UncompressedSize64: uint64(size),
+	}
+	header.SetMode(0o644)
+	entry, err := a.zip.CreateRaw(header)
+	if err != nil {
+		return nil, fmt.Errorf("writing the archive: %w", err)
+	}
+	return entry, nil
+}
+
 // close writes the manifest and the central directory and returns the
 // archive's SHA-256.
 func (a *archive) close(m *Manifest) (string, error) {
-	text, err := m.encode()
+	// Encoded twice rather than kept: its CRC and size come before it.
+	sum, size := crc32.NewIEEE(), int64(0)
+	if err := m.encode(writerFunc(func(p []byte) (int, error) { size += int64(len(p)); return sum.Write(p) })); err != nil {
+		return "", err
+	}
+	entry, err := a.begin(manifestName, sum.Sum32(), size)
 	if err != nil {
 		return "", err
 	}
-	if err := a.add(manifestName, crc32.ChecksumIEEE(text), text); err != nil {
-		return "", err
+	if err := m.encode(entry); err != nil {
+		return "", fmt.Errorf("writing the archive: %w", err)
 	}
 	if err := a.zip.Close(); err != nil {
 		return "", fmt.Errorf("writing the archive's directory: %w", err)

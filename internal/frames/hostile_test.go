@@ -388,6 +388,25 @@ func TestFailuresOfSourceAndWriterArePassedOn(t *testing.T) {
 	})
 }
 
+func TestHashOfTheSourceGoesIntoTheManifest(t *testing.T) {
+	hash := func(sum string, err error) ExtractOptions {
+		return ExtractOptions{SourceSHA256: func() (string, error) { return sum, err }}
+	}
+	x := Extraction{MaxFrames: 1}
+	var out bytes.Buffer
+	result, err := engine(t, Config{}).Extract(context.Background(), open(t, made("sound.mp4")), x, hash("abc", nil), &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := unpack(t, result, out.Bytes()).manifest.Video.SHA256; got != "abc" {
+		t.Errorf("the manifest has %q", got)
+	}
+	_, err = engine(t, Config{}).Extract(context.Background(), open(t, made("sound.mp4")), x, hash("", errRemote), io.Discard)
+	if !errors.Is(err, errRemote) {
+		t.Errorf("a hash that fails: %v", err)
+	}
+}
+
 func TestSlowWriterIsNotAStall(t *testing.T) {
 	limits := DefaultLimits()
 	limits.Silence = 500 * time.Millisecond

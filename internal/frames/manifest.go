@@ -1,9 +1,10 @@
 package frames
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 )
 
 // Manifest describes an archive; it is the archive's manifest.json.
@@ -59,43 +60,43 @@ type Build struct {
 	FFmpeg string `json:"ffmpeg"`
 }
 
-// encode returns the manifest as indented JSON with one line per frame, which
+// encode writes the manifest as indented JSON with one line per frame, which
 // people can read and line-based tools can search.
-func (m *Manifest) encode() ([]byte, error) {
-	var out bytes.Buffer
+func (m *Manifest) encode(w io.Writer) error {
+	out := bufio.NewWriter(w)
 	member := func(name string, value any, end string) error {
 		text, err := json.MarshalIndent(value, "  ", "  ")
 		if err != nil {
 			return fmt.Errorf("writing the manifest's %s: %w", name, err)
 		}
-		fmt.Fprintf(&out, "  %q: %s%s\n", name, text, end)
-		return nil
+		_, err = fmt.Fprintf(out, "  %q: %s%s\n", name, text, end)
+		return err
 	}
-	out.WriteString("{\n")
+	_, _ = out.WriteString("{\n") // Flush returns what goes wrong
 	if err := member("video", m.Video, ","); err != nil {
-		return nil, err
+		return err
 	}
 	if err := member("extraction", m.Extraction, ","); err != nil {
-		return nil, err
+		return err
 	}
-	out.WriteString("  \"frames\": [")
+	_, _ = out.WriteString("  \"frames\": [")
 	for i, frame := range m.Frames {
 		text, err := json.Marshal(frame)
 		if err != nil {
-			return nil, fmt.Errorf("writing frame %d into the manifest: %w", frame.Index, err)
+			return fmt.Errorf("writing frame %d into the manifest: %w", frame.Index, err)
 		}
-		out.WriteString(pick(i == 0, "\n    ", ",\n    "))
-		out.Write(text)
+		_, _ = out.WriteString(pick(i == 0, "\n    ", ",\n    "))
+		_, _ = out.Write(text)
 	}
-	out.WriteString("\n  ],\n")
+	_, _ = out.WriteString("\n  ],\n")
 	if len(m.Warnings) > 0 {
 		if err := member("warnings", m.Warnings, ","); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := member("engine", m.Engine, ""); err != nil {
-		return nil, err
+		return err
 	}
-	out.WriteString("}\n")
-	return out.Bytes(), nil
+	_, _ = out.WriteString("}\n")
+	return out.Flush()
 }

@@ -28,8 +28,9 @@ const (
 //
 // Ranks are doubled and one is added, and fps rounds them down again, except
 // for the end of the stream, which it rounds up: that always lets the last
-// picture through, whatever FFmpeg believes about its duration. (In FFmpeg 5.1
-// to 8 setpts applies the same expression to the end's timestamp.)
+// picture through, whatever FFmpeg believes about its duration, because setpts
+// applies the same expression to the end's timestamp. (So do FFmpeg 5.1, 7.0 and
+// 7.1; one that did not would lack an image, and the job would fail.)
 //
 // setpts computes with float64. The numbers that it divides are integers; as
 // long as they stay below 2^53 the rounded-up quotient is exact. When they
