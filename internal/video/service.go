@@ -393,8 +393,9 @@ func (s *Service) Delete(ctx context.Context, ownerID, videoID string) error {
 	if err != nil {
 		return err
 	}
-	after := *v
-	after.State = Deleted
+	// What stays, for as long as events of it may be under way, is that there
+	// was such a video: nothing of what it was.
+	after := Video{ID: v.ID, OwnerID: v.OwnerID, State: Deleted, Run: v.Run, ExpiresAt: v.ExpiresAt}
 	e, err := s.event(v, event.VideoDeleted{VideoRef: v.ref()})
 	if err != nil {
 		return err
