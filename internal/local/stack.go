@@ -405,9 +405,6 @@ func (e *FunctionError) Error() string { return "the function returned an error 
 // *FunctionError. It uses the AWS services at o.Endpoint, else those of the
 // running stack, else the built-in ones for as long as it takes.
 func Invoke(ctx context.Context, o Options, function string, event []byte) (payload []byte, err error) {
-	if o.Endpoint == "" && listens(ctx, o.AWSAddr) {
-		o.Endpoint = "http://" + o.AWSAddr
-	}
 	s, err := newStack(ctx, o)
 	if err != nil {
 		return nil, err
@@ -418,7 +415,7 @@ func Invoke(ctx context.Context, o Options, function string, event []byte) (payl
 		err = errors.Join(err, s.Close(closing))
 	}()
 	steps := []func(context.Context) error{s.reachAWS, s.loadTemplate, s.startHost}
-	if o.Endpoint == "" {
+	if o.Endpoint == "" && !listens(ctx, o.AWSAddr) {
 		steps = []func(context.Context) error{s.openData, s.reachAWS, s.loadTemplate, s.openAWS, s.startHost, s.serveAWS, s.provision}
 	}
 	for _, step := range steps {
