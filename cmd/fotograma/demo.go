@@ -231,6 +231,10 @@ func showMail(ctx context.Context, out io.Writer, inboxURL, email string) error 
 	defer cancel()
 	for {
 		mails, err := mailsTo(ctx, inboxURL, email)
+		if errors.Is(err, errNoInbox) {
+			fmt.Fprintln(out, "\nThe mail is not shown: SES is not the built-in one.")
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -250,6 +254,9 @@ type mail struct {
 	Subject string `json:"subject"`
 }
 
+// errNoInbox tells that the stack uses another SES than the built-in one.
+var errNoInbox = errors.New("there is no inbox")
+
 func mailsTo(ctx context.Context, inboxURL, email string) ([]mail, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, inboxURL+"messages?to="+url.QueryEscape(email), nil)
 	if err != nil {
@@ -260,6 +267,9 @@ func mailsTo(ctx context.Context, inboxURL, email string) ([]mail, error) {
 		return nil, fmt.Errorf("read the inbox: %w", err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, errNoInbox
+	}
 	var inbox struct {
 		Messages []mail `json:"messages"`
 	}
