@@ -52,33 +52,34 @@ var (
 )
 
 // Extraction says which frames are wanted and as what. The zero value of a
-// member means that it was not given.
+// member means that it was not given. The tags beside json describe it in the
+// API's contract; [Extraction.Validate] is what counts.
 type Extraction struct {
 	// Mode is "fps" or "interval".
-	Mode string `json:"mode,omitempty"`
+	Mode string `json:"mode,omitempty" enum:"fps,interval" doc:"How the wanted instants are given: so many a second, or one every so many seconds."`
 	// FPS is the number of frames per second of video; fractions are fine.
 	// Mode "fps" only.
-	FPS float64 `json:"fps,omitempty"`
+	FPS float64 `json:"fps,omitempty" exclusiveMinimum:"0" maximum:"1000" doc:"Frames per second of video, for mode fps." example:"1"`
 	// Interval is the time between two frames in seconds. Mode "interval" only.
-	Interval float64 `json:"interval,omitempty"`
+	Interval float64 `json:"interval,omitempty" exclusiveMinimum:"0" maximum:"86400" doc:"Seconds from one frame to the next, for mode interval."`
 	// Start is where to begin, in seconds after the video's first picture.
-	Start *float64 `json:"start,omitempty"`
+	Start *float64 `json:"start,omitempty" minimum:"0" doc:"Where to begin, in seconds after the first picture."`
 	// End is where to stop, in seconds after the video's first picture; an
 	// instant at exactly End is not part of it.
-	End *float64 `json:"end,omitempty"`
+	End *float64 `json:"end,omitempty" exclusiveMinimum:"0" doc:"Where to stop, in seconds after the first picture; itself not included."`
 	// MaxFrames is the number of frames after which to stop.
-	MaxFrames int `json:"max_frames,omitempty"`
+	MaxFrames int `json:"max_frames,omitempty" minimum:"1" doc:"After how many frames to stop."`
 	// Format is "jpeg", "png" or "webp".
-	Format string `json:"format,omitempty"`
+	Format string `json:"format,omitempty" enum:"jpeg,png,webp"`
 	// Quality is 1 to 100 on the scale that libjpeg made common. PNG is
 	// lossless, so it has no effect there.
-	Quality int `json:"quality,omitempty"`
+	Quality int `json:"quality,omitempty" minimum:"1" maximum:"100" doc:"Of jpeg and webp; png is lossless."`
 	// Width and Height are a box in pixels; if one is missing it follows from
 	// the aspect ratio. Without either the frames are as large as the video.
-	Width  int `json:"width,omitempty"`
-	Height int `json:"height,omitempty"`
+	Width  int `json:"width,omitempty" minimum:"1" maximum:"16384" doc:"Pixels; if height is not given, it follows."`
+	Height int `json:"height,omitempty" minimum:"1" maximum:"16384" doc:"Pixels; if width is not given, it follows."`
 	// Fit is "contain", "cover", "fill" or "scale-down".
-	Fit string `json:"fit,omitempty"`
+	Fit string `json:"fit,omitempty" enum:"contain,cover,fill,scale-down" doc:"How a picture is brought into width and height; the words are those of CSS object-fit."`
 }
 
 // OptionError says which member of an [Extraction] cannot be accepted, and why.

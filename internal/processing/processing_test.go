@@ -30,6 +30,7 @@ import (
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
+	"github.com/fotograma/fotograma/internal/platform/problem"
 	"github.com/fotograma/fotograma/internal/processing"
 )
 
@@ -523,6 +524,19 @@ func TestADeadLetterThatNamesNoVideoStays(t *testing.T) {
 	w := newWorld(t)
 	if err := w.control.HandleDeadLetter(t.Context(), events.SQSMessage{Body: "what is this"}); !errors.Is(err, event.ErrMalformed) {
 		t.Errorf("error %v, want ErrMalformed", err)
+	}
+}
+
+// What the engine says must be known in every language.
+func TestTheCatalogueKnowsTheEnginesCodes(t *testing.T) {
+	for _, code := range []string{
+		frames.CodeEmptyFile, frames.CodeNotAVideo, frames.CodeNoVideoStream, frames.CodeUnsupportedCodec,
+		frames.CodeUndecodable, frames.CodeNoFrames, frames.CodeTooLong, frames.CodeTooManyPixels,
+		frames.CodeTooManyFrames, frames.CodeStalled, frames.WarnTruncated, frames.WarnDamaged, frames.WarnHDR,
+	} {
+		if !problem.Known(problem.Code(code)) {
+			t.Errorf("%s is not in the catalogue", code)
+		}
 	}
 }
 
