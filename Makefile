@@ -60,6 +60,7 @@ unit: ## Test the packages, with the race detector; DynamoDB's against npm's dyn
 
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
+	@infra/install python3 unzip
 	go test -count=1 -timeout 30m ./test/...
 
 .PHONY: api

@@ -297,24 +297,29 @@ func (p *person) download(id string) *archive {
 	if _, err := p.Download(p.t.Context(), id, &raw); err != nil {
 		p.t.Fatal(err)
 	}
-	r, err := zip.NewReader(bytes.NewReader(raw.Bytes()), int64(raw.Len()))
+	return unpack(p.t, raw.Bytes())
+}
+
+func unpack(t testing.TB, raw []byte) *archive {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
-	a := &archive{raw: raw.Bytes(), files: map[string][]byte{}}
+	a := &archive{raw: raw, files: map[string][]byte{}}
 	for _, f := range r.File {
 		file, err := f.Open()
 		if err != nil {
-			p.t.Fatal(err)
+			t.Fatal(err)
 		}
 		if a.files[f.Name], err = io.ReadAll(file); err != nil { // checks the CRC
-			p.t.Fatalf("%s: %v", f.Name, err)
+			t.Fatalf("%s: %v", f.Name, err)
 		}
 		a.names = append(a.names, f.Name)
 		_ = file.Close()
 	}
 	if err := json.Unmarshal(a.files["manifest.json"], &a.manifest); err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return a
 }
