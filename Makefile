@@ -63,6 +63,11 @@ e2e: ready ## Test the running stack from outside
 	@infra/install python3 unzip
 	go test -count=1 -timeout 30m ./test/...
 
+.PHONY: bench
+bench: ffmpeg ## Measure the engine against the naive way, and the local stack's parts
+	go test -run '^$$' -bench . -benchtime 3x ./internal/frames
+	go test -run '^$$' -bench . ./internal/local/...
+
 .PHONY: api
 api: ## Write api/openapi.yaml anew from the code
 	go generate ./api
