@@ -19,7 +19,8 @@ import (
 
 // Archives reads the archives bucket.
 //
-// IAM: s3:GetObject on the bucket's objects.
+// IAM: s3:GetObject on the bucket's objects, and s3:ListBucket on the bucket,
+// without which S3 answers 403 for an object that is not there.
 type Archives struct {
 	S3     *s3.Client
 	Bucket string
