@@ -49,6 +49,13 @@ var (
 	// off: it can be forgotten.
 	errDone = errors.New("job has ended")
 
+	// errDeleted tells that the video was deleted: what was uploaded all the same,
+	// while its signature was valid, must go.
+	errDeleted = errors.New("video was deleted")
+
+	// errDeleted tells that a message is of a deleted video.
+	errDeleted = errors.New("video was deleted")
+
 	// errElsewhere tells that another worker has the job, because of another
 	// message: this one can be forgotten, since that one comes again if its
 	// worker dies.

@@ -344,6 +344,10 @@ func TestAVideoCancelledOrDeletedBeforeItsUploadIsNotProcessed(t *testing.T) {
 			if left := w.archives(); len(left) != 0 {
 				t.Errorf("archives %v", left)
 			}
+			_, err := w.objects.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &w.cfg.UploadsBucket, Key: aws.String(key)})
+			if there := err == nil; there != (name == "cancelled") { // which may still be retried
+				t.Errorf("the upload is there: %v", there)
+			}
 		})
 	}
 }

@@ -107,8 +107,9 @@ type Lease struct {
 // Claim gives the job to a worker, and publishes the event of its start. A
 // message that comes again is taken as a sign that its worker died.
 //
-// It gives errDone when the run, or a later one, has ended or goes on, and
-// errElsewhere when another message's worker has it.
+// It gives errDone when the run, or a later one, has ended or goes on, errDeleted
+// when the video was deleted, and errElsewhere when another message's worker has
+// it.
 func (s *Store) Claim(ctx context.Context, l Lease, started event.Event) (*Job, error) {
 	claimed, err := s.commit(ctx, write{
 		ref: l.Ref,
@@ -134,6 +135,8 @@ func (s *Store) Claim(ctx context.Context, l Lease, started event.Event) (*Job, 
 	switch {
 	case claimed && job != nil && job.Token == l.Token:
 		return job, nil
+	case job != nil && job.State == Deleted:
+		return nil, errDeleted
 	case job != nil && job.State == Running && job.Ref.Run == l.Ref.Run:
 		return nil, errElsewhere
 	default:

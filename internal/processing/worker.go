@@ -77,6 +77,10 @@ func (w *Worker) do(ctx context.Context, m events.SQSMessage, task Task) error {
 	now := w.Now()
 	lease := Lease{Ref: task.Ref, MessageID: m.MessageId, Token: w.NewID(), Now: now, Until: now.Add(w.Lease)}
 	before, err := w.Store.Claim(ctx, lease, started)
+	if errors.Is(err, errDeleted) {
+		slog.InfoContext(ctx, "upload of a deleted video removed")
+		return w.Objects.RemoveUpload(ctx, task.Key())
+	}
 	if errors.Is(err, errDone) || errors.Is(err, errElsewhere) {
 		slog.InfoContext(ctx, "message forgotten", "reason", err.Error())
 		return nil
@@ -226,17 +230,21 @@ func (j *running) stream(ctx context.Context, src *Source, x frames.Extraction, 
 		}
 		return err
 	})
+	var extractErr error
 	group.Go(func() error {
-		var err error
-		result, err = j.Engine.Extract(ctx, src, x, frames.ExtractOptions{
+		result, extractErr = j.Engine.Extract(ctx, src, x, frames.ExtractOptions{
 			Filename:     j.upload.Filename,
 			SourceSHA256: func() (string, error) { return hash.get(ctx) },
 			Progress:     hold.progress,
 		}, sink)
-		sink.CloseWithError(err) // nil closes the archive
-		return err
+		sink.CloseWithError(extractErr) // nil closes the archive
+		return extractErr
 	})
-	return result, group.Wait() //nolint:wrapcheck // wrapped where they arise
+	err := group.Wait()
+	if failed, ok := errors.AsType[*frames.Error](extractErr); ok {
+		return result, failed // the upload, cut short by it, may have ended first
+	}
+	return result, err
 }
 
 func (j *running) putManifest(ctx context.Context, key string, m frames.Manifest) error {
