@@ -53,9 +53,6 @@ var (
 	// while its signature was valid, must go.
 	errDeleted = errors.New("video was deleted")
 
-	// errDeleted tells that a message is of a deleted video.
-	errDeleted = errors.New("video was deleted")
-
 	// errElsewhere tells that another worker has the job, because of another
 	// message: this one can be forgotten, since that one comes again if its
 	// worker dies.
