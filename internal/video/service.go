@@ -378,7 +378,9 @@ func (s *Service) Retry(ctx context.Context, ownerID, videoID string, extraction
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Store.Update(ctx, v, &after, e); err != nil {
+	if err := s.Store.Update(ctx, v, &after, e); errors.Is(err, errChanged) {
+		return s.Retry(ctx, ownerID, videoID, extraction) // after what was changed
+	} else if err != nil {
 		return nil, err
 	}
 	return &after, nil

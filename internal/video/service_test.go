@@ -268,6 +268,7 @@ func TestRefusals(t *testing.T) {
 		{"a text", `{"filename":"a.txt","size":1,"content_type":"text/plain"}`, 415, "unsupported_media"},
 		{"a text of unknown type", `{"filename":"a.txt","size":1,"content_type":"application/octet-stream"}`, 415, "unsupported_media"},
 		{"no type", `{"filename":"a.mp4","size":1,"content_type":"mp4"}`, 415, "unsupported_media"},
+		{"a line break in the type", `{"filename":"a.mp4","size":999999999,"content_type":"video/mp4\n"}`, 415, "unsupported_media"},
 		{"a folder", `{"filename":"../a.mp4","size":1,"content_type":"video/mp4"}`, 422, "invalid_request"},
 		{"a control character", `{"filename":"a\u0000.mp4","size":1,"content_type":"video/mp4"}`, 422, "invalid_request"},
 		{"blank", `{"filename":" ","size":1,"content_type":"video/mp4"}`, 422, "invalid_request"},
@@ -385,6 +386,39 @@ func TestRetryAndDelete(t *testing.T) {
 		if status, _ := w.call("ana", method, "/v1/videos/"+id+rest, ""); status != 404 {
 			t.Errorf("%s of a deleted video: %d", call, status)
 		}
+	}
+}
+
+// Retries at the same moment are all heard, one after the other.
+func TestRetriesAtTheSameMoment(t *testing.T) {
+	w := newWorld(t)
+	id, upload := w.create("ana", 5)
+	w.post(upload, []byte("hello"), nil)
+	w.events(w.cfg.ProcessingQueueURL)
+	const n = 4
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/retry", ""); status != 202 {
+				t.Errorf("%d %v", status, answer)
+			}
+		})
+	}
+	wg.Wait()
+	runs := map[int]bool{}
+	for _, body := range localtest.Drain(t, w.queues, w.cfg.ProcessingQueueURL) {
+		e, err := event.Parse([]byte(body))
+		if err != nil {
+			continue // S3's own messages
+		}
+		retry, err := event.As[event.RetryRequested](e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs[retry.Run] = true
+	}
+	if len(runs) != n {
+		t.Errorf("runs %v, want %d of them", runs, n)
 	}
 }
 

@@ -285,7 +285,9 @@ func (s *Store) Overdue(ctx context.Context, now time.Time, limit int32) ([]*Vid
 		if err != nil {
 			return nil, err
 		}
-		videos = append(videos, v)
+		if v.State == Awaited { // else the index is behind in another way
+			videos = append(videos, v)
+		}
 	}
 	return videos, nil
 }

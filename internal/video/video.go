@@ -142,7 +142,7 @@ var extensions = []string{
 // What it is, FFmpeg finds out.
 func supported(contentType, filename string) bool {
 	media, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
+	if err != nil || strings.ContainsFunc(contentType, notForHeaders) {
 		return false
 	}
 	if media == "application/octet-stream" {
@@ -150,6 +150,10 @@ func supported(contentType, filename string) bool {
 	}
 	return strings.HasPrefix(media, "video/") || slices.Contains(containers, media)
 }
+
+// notForHeaders tells characters that no HTTP header may hold: S3 would refuse
+// the media type.
+func notForHeaders(r rune) bool { return r < ' ' || r > '~' }
 
 // multipart tells how large the parts of a video of so many bytes are; 0 when
 // it is uploaded in one POST.
