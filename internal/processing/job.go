@@ -39,9 +39,10 @@ type Job struct {
 	Token string
 
 	// ArchiveKey and ManifestKey are where the archive of the newest completed
-	// run lies; empty if there is none.
-	ArchiveKey  string
-	ManifestKey string
+	// run lies, empty if there is none; ArchiveExpiresAt is until when.
+	ArchiveKey       string
+	ManifestKey      string
+	ArchiveExpiresAt time.Time
 }
 
 var (

@@ -20,8 +20,8 @@ import (
 //
 // IAM: s3:GetObject and DeleteObject on the uploads bucket's objects, and
 // s3:ListBucket on it, without which S3 answers 403 for an object that is not
-// there; s3:PutObject,
-// DeleteObject and AbortMultipartUpload on the archives bucket's objects.
+// there; s3:PutObject, DeleteObject and AbortMultipartUpload on the archives
+// bucket's objects.
 type Objects struct {
 	S3       *s3.Client
 	Uploads  string

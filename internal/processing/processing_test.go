@@ -389,7 +389,12 @@ func TestADeletedVideoLeavesNothing(t *testing.T) {
 func TestAnArchiveExpires(t *testing.T) {
 	w := newWorld(t)
 	w.work(w.upload(localtest.Media(t, bottles), `{"fps":0.1}`, ""))
-	w.wantTold("started completed", "completed")
+	done := last[event.ProcessingCompleted](t, w.wantTold("started completed", "completed"))
+	// The row itself says until when: the index by which it is found may be behind.
+	job, err := w.control.Store.Get(t.Context(), "v1")
+	if err != nil || !job.ArchiveExpiresAt.Equal(done.Archive.ExpiresAt) {
+		t.Errorf("job %+v, %v; the archive expires at %s", job, err, done.Archive.ExpiresAt)
+	}
 	w.clock.Store(int64(w.cfg.RetentionDays)*24*60*60 - 60)
 	w.sweep()
 	w.wantTold("", "")

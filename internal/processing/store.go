@@ -46,12 +46,14 @@ type jobRow struct {
 	LeaseUntil  int64  `dynamodbav:"lease_until"` // Unix milliseconds
 	ArchiveKey  string `dynamodbav:"archive_key"`
 	ManifestKey string `dynamodbav:"manifest_key"`
+	DueAt       int64  `dynamodbav:"due_at"` // Unix seconds
 }
 
 func (r *jobRow) job() *Job {
 	return &Job{
 		Ref:   event.VideoRef{VideoID: r.VideoID, OwnerID: r.OwnerID, Run: r.Run},
-		State: r.State, Token: r.Token, ArchiveKey: r.ArchiveKey, ManifestKey: r.ManifestKey,
+		State: r.State, Token: r.Token,
+		ArchiveKey: r.ArchiveKey, ManifestKey: r.ManifestKey, ArchiveExpiresAt: time.Unix(r.DueAt, 0),
 	}
 }
 
@@ -293,7 +295,9 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int32) ([]*Job, er
 		if err != nil {
 			return nil, err
 		}
-		if job != nil && job.ArchiveKey != "" {
+		// The index runs behind the table: a retry may just have put a newer archive
+		// in the place of the one that expires.
+		if job != nil && job.ArchiveKey != "" && !job.ArchiveExpiresAt.After(now) {
 			jobs = append(jobs, job)
 		}
 	}
