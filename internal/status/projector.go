@@ -94,7 +94,10 @@ func advance[T event.Data](ctx context.Context, p *Projector, e event.Event, cha
 func completed(d event.ProcessingCompleted) Change {
 	c := Change{
 		Ref: d.VideoRef, Status: rest.Completed, Progress: 1,
-		Set: map[string]any{"media": d.Media, "archive": d.Archive, "expires_at": d.Archive.ExpiresAt},
+		Set: map[string]any{
+			"media": d.Media, "archive": d.Archive,
+			"expires_at": d.Archive.ExpiresAt, "ttl": d.Archive.ExpiresAt.Add(keep).Unix(),
+		},
 	}
 	if len(d.Warnings) > 0 {
 		c.Set["warnings"] = d.Warnings

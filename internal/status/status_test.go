@@ -20,6 +20,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/local/localtest"
+	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/status"
@@ -184,6 +185,32 @@ func TestTheOrderOfEventsDoesNotMatter(t *testing.T) {
 				t.Errorf("round %d: %s (-in order +shuffled):\n%s", round, name, diff)
 			}
 		}
+	}
+}
+
+// A retry's archive may be kept for longer than the video was to be at first;
+// DynamoDB must not delete the row before.
+func TestTheRowOutlivesTheArchive(t *testing.T) {
+	w := newWorld(t)
+	w.project(registered("v1"))
+	late := completed("v1", 2)
+	late.Archive.ExpiresAt = noon.AddDate(0, 0, 100)
+	w.project(late)
+	w.project(registered("v1")) // once more
+	if got := decode(t, w.get("ana", "/v1/videos/v1"))["expires_at"]; got != "2027-03-04T12:00:00Z" {
+		t.Errorf("the frames are said to go at %v", got)
+	}
+	out, err := w.projector.Store.DB.GetItem(t.Context(), &dynamodb.GetItemInput{
+		TableName: &w.projector.Store.Table, Key: dynamo.Key{PK: "user#ana", SK: "video#v1"}.Item(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, err := dynamo.Unmarshal[struct {
+		TTL int64 `dynamodbav:"ttl"`
+	}](out.Item)
+	if err != nil || !time.Unix(row.TTL, 0).After(late.Archive.ExpiresAt) {
+		t.Errorf("%v: the row ends at %s, the archive at %s", err, time.Unix(row.TTL, 0).UTC(), late.Archive.ExpiresAt)
 	}
 }
 

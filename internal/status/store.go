@@ -79,9 +79,7 @@ func (s *Store) Describe(ctx context.Context, at time.Time, v event.VideoRegiste
 		Set(expression.Name("filename"), expression.Value(v.Filename)).
 		Set(expression.Name("size"), expression.Value(v.Size)).
 		Set(expression.Name("content_type"), expression.Value(v.ContentType)).
-		Set(expression.Name("created_at"), expression.Value(v.CreatedAt)).
-		Set(expression.Name("expires_at"), expression.Value(v.ExpiresAt)).
-		Set(expression.Name("ttl"), expression.Value(v.ExpiresAt.Add(keep).Unix()))
+		Set(expression.Name("created_at"), expression.Value(v.CreatedAt))
 	return s.update(ctx, v.VideoRef, setFirst(set, map[string]any{
 		"extraction":     string(v.Extraction),
 		"extraction_run": v.Run,
@@ -90,6 +88,8 @@ func (s *Store) Describe(ctx context.Context, at time.Time, v event.VideoRegiste
 		"position":       position(v.Run, rest.AwaitingUpload),
 		"progress":       0,
 		"updated_at":     at,
+		"expires_at":     v.ExpiresAt,
+		"ttl":            v.ExpiresAt.Add(keep).Unix(),
 	}), expression.Name("deleted").AttributeNotExists())
 }
 
