@@ -28,7 +28,7 @@ func Register(api *httpapi.API, s *Service) {
 
 	huma.Register(api, operation("create-video", http.MethodPost, "/v1/videos",
 		"Register a video and get its signed upload", http.StatusCreated,
-		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, invalid, http.StatusTooManyRequests), h.create)
+		notFound, conflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, invalid, http.StatusTooManyRequests), h.create)
 	huma.Register(api, operation("sign-parts", http.MethodPost, "/v1/videos/{id}/parts",
 		"Sign parts of a multipart upload", http.StatusOK, notFound, conflict, invalid), h.signParts)
 	huma.Register(api, operation("list-parts", http.MethodGet, "/v1/videos/{id}/parts",

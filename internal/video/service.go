@@ -70,7 +70,9 @@ type Upload struct {
 // idempotency key and request it gives the same video, signed anew.
 //
 // Problems: invalid_request, invalid_extraction, too_large, unsupported_media,
-// quota_exceeded, idempotency_key_reused.
+// quota_exceeded, idempotency_key_reused; of a key that came before also
+// upload_closed, when the time of that upload is over, and not_found, when that
+// video was deleted.
 func (s *Service) Create(ctx context.Context, ownerID, idempotencyKey string, r Request) (*Video, Upload, error) {
 	if err := r.check(s.Limits); err != nil {
 		return nil, Upload{}, err
@@ -365,6 +367,7 @@ func (s *Service) Retry(ctx context.Context, ownerID, videoID string, extraction
 	}
 	after := *v
 	after.State, after.Run = Uploaded, v.Run+1
+	after.ExpiresAt = s.Now().AddDate(0, 0, s.Limits.RetentionDays) // of the frames to come
 	if extraction != nil {
 		if after.Extraction, err = checkExtraction(*extraction); err != nil {
 			return nil, err

@@ -363,8 +363,14 @@ func TestRetryAndDelete(t *testing.T) {
 		t.Errorf("retry before the upload: %d %v", status, answer)
 	}
 	w.post(upload, []byte("hello"), nil)
-	if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/retry", `{"extraction":{"fps":2}}`); status != 202 {
+	w.clock.Store(6 * 24 * 60 * 60)
+	status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/retry", `{"extraction":{"fps":2}}`)
+	if status != 202 {
 		t.Errorf("retry: %d %v", status, answer)
+	}
+	until, err := time.Parse(time.RFC3339, dig[string](answer, "expires_at"))
+	if kept := time.Until(until); err != nil || kept < 12*24*time.Hour { // its frames are kept for a week from then
+		t.Errorf("after a retry on the sixth day the video is kept for another %s, %v", kept, err)
 	}
 	w.wantEvents(w.cfg.StatusQueueURL, "video.registered.v1", "video.retry_requested.v1")
 	w.wantEvents(w.cfg.ProcessingQueueURL, "video.retry_requested.v1")
