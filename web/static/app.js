@@ -121,7 +121,8 @@ async function uploadParts(file, id, partSize, show) {
 
 // --- the list
 
-let cursor = null;
+let cursor; // of the next page: undefined before the first, null after the last
+const gone = new Set(); // deleted videos, which the list may still have for a moment
 let timer = 0;
 let pause = 1000;
 
@@ -139,7 +140,7 @@ function cardOf(video, first) {
     .then(({ url }) => location.assign(url)).catch(complain);
   card.querySelector(".cancel").onclick = () => call("POST", `/videos/${card.dataset.id}/cancel`).then(refresh).catch(complain);
   card.querySelector(".delete").onclick = () => call("DELETE", `/videos/${card.dataset.id}`)
-    .then(() => { card.remove(); refresh(); }).catch(complain);
+    .then(() => { gone.add(card.dataset.id); card.remove(); refresh(); }).catch(complain);
   first ? $("list").prepend(card) : $("list").append(card);
   return card;
 }
@@ -172,7 +173,8 @@ function detail(video) {
 }
 
 async function page(from) {
-  return call("GET", `/videos?limit=20${from ? `&cursor=${encodeURIComponent(from)}` : ""}`);
+  const { videos, next_cursor } = await call("GET", `/videos?limit=20${from ? `&cursor=${encodeURIComponent(from)}` : ""}`);
+  return { videos: videos.filter((video) => !gone.has(video.id)), next_cursor };
 }
 
 async function refresh() {
@@ -185,7 +187,7 @@ async function refresh() {
       const card = cardOf(video, true);
       if (!card.dataset.uploading) paint(card, video);
     }
-    cursor ??= next_cursor ?? null;
+    if (cursor === undefined) cursor = next_cursor ?? null;
     $("more").hidden = !cursor;
     $("empty").hidden = $("list").childElementCount > 0;
     const running = videos.some((v) => ["queued", "processing"].includes(v.status));
@@ -239,7 +241,7 @@ async function enter() {
 
 function leave() {
   store.session = null;
-  cursor = null;
+  cursor = undefined;
   $("list").replaceChildren();
   enter();
 }
