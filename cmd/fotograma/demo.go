@@ -101,8 +101,11 @@ func walk(ctx context.Context, webURL, inboxURL, path, zip string, out io.Writer
 	if err != nil {
 		return err
 	}
-	if video.Status != client.Completed {
+	if video.Error != nil {
 		return fmt.Errorf("the video ended as %s: %s", video.Status, video.Error.Message)
+	}
+	if video.Status != client.Completed {
+		return fmt.Errorf("the video ended as %s", video.Status)
 	}
 	archive, err := fetch(ctx, api, video, zip)
 	if err != nil {
