@@ -148,11 +148,12 @@ func (e *Endpoints) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isForm tells calls of the query protocol from S3's browser uploads, which are
-// multipart forms below a bucket's path.
+// isForm tells calls of the query protocol from S3's: browser uploads, which are
+// multipart forms, and others that say in the query what they are, whatever
+// curl makes of their type.
 func isForm(r *http.Request) bool {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && media == "application/x-www-form-urlencoded" && r.Method == http.MethodPost
+	return err == nil && media == "application/x-www-form-urlencoded" && r.Method == http.MethodPost && r.URL.RawQuery == ""
 }
 
 // serveForm hands a call of the query protocol on: to SES, or to SQS which says
