@@ -38,7 +38,7 @@ func Register(api *httpapi.API, s *Service) {
 	huma.Register(api, operation("cancel-video", http.MethodPost, "/v1/videos/{id}/cancel",
 		"Stop processing a video", http.StatusAccepted, notFound, conflict), h.cancel)
 	huma.Register(api, operation("retry-video", http.MethodPost, "/v1/videos/{id}/retry",
-		"Process a video again, with other options if given", http.StatusAccepted, notFound, conflict, invalid), h.retry)
+		"Process a video again, with other options if given", http.StatusAccepted, notFound, conflict, invalid, http.StatusTooManyRequests), h.retry)
 	huma.Register(api, operation("delete-video", http.MethodDelete, "/v1/videos/{id}",
 		"Delete a video, its frames and all that is known of it", http.StatusNoContent, notFound), h.delete)
 }

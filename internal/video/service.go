@@ -352,7 +352,9 @@ func (s *Service) Cancel(ctx context.Context, ownerID, videoID string) error {
 // Retry has the uploaded file processed once more; a run that goes on is
 // superseded. Without extraction the last one is used again.
 //
-// Problems: not_found, not_retryable, invalid_extraction.
+// It counts as a video of the hour, since it is as much work.
+//
+// Problems: not_found, not_retryable, invalid_extraction, quota_exceeded.
 func (s *Service) Retry(ctx context.Context, ownerID, videoID string, extraction *frames.Extraction) (*Video, error) {
 	v, err := s.Store.Get(ctx, ownerID, videoID)
 	if err != nil {
@@ -372,6 +374,9 @@ func (s *Service) Retry(ctx context.Context, ownerID, videoID string, extraction
 		if after.Extraction, err = checkExtraction(*extraction); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.Store.TakeSlot(ctx, ownerID, s.Now(), s.Limits.UploadsPerHour); err != nil {
+		return nil, err
 	}
 	raw, err := json.Marshal(after.Extraction)
 	if err != nil {

@@ -353,7 +353,17 @@ func TestTheQuotaHoldsUnderARace(t *testing.T) {
 		t.Errorf("%d created and %d refused, want 5 and 15", created.Load(), refused.Load())
 	}
 	w.clock.Store(60 * 60)
-	w.create("ana", 5)
+	id, upload := w.create("ana", 5)
+	w.post(upload, []byte("hello"), nil)
+	for n := range 5 { // the video and four retries are five
+		want := http.StatusAccepted
+		if n == 4 {
+			want = http.StatusTooManyRequests
+		}
+		if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/retry", ""); status != want {
+			t.Errorf("retry %d: %d %v, want %d", n+1, status, answer, want)
+		}
+	}
 }
 
 func TestRetryAndDelete(t *testing.T) {
