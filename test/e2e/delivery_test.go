@@ -68,13 +68,15 @@ func TestEventsThatComeAgainChangeNothing(t *testing.T) {
 	s.extracting(t)
 	again(5, uploaded) // duplicates, while it is processed
 	p.completed(video.ID)
+	ended := time.Now()
 	p.waitMails(1)
 	s.settled(t)
 	before := p.state(video.ID)
 	if len(before.Archives) != 2 {
 		t.Fatalf("the archives bucket has %v, want the ZIP and its manifest", before.Archives)
 	}
-	again(10, uploaded)                   // duplicates
+	again(10, uploaded) // duplicates
+	until(t, "the worker's lease is over", func() bool { return time.Since(ended) > lease })
 	again(5, uploaded.Add(-time.Hour))    // reordered: S3 says that they are older
 	again(5, time.Now().Add(time.Minute)) // late: S3 says that they are newer
 	s.settled(t)

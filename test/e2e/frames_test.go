@@ -297,7 +297,7 @@ func (c *pictureCheck) see(n int, rgb []byte) {
 }
 
 // minimum is how close a JPEG of quality 90 must be to its picture, in dB.
-const minimum = 32
+const minimum = 35
 
 func (c *pictureCheck) judge() {
 	c.t.Helper()

@@ -136,6 +136,7 @@ func (s *stack) start(parameters ...string) error {
 	cmd := exec.Command("bin/fotograma", args...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), s.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%w (make build?)", err)
@@ -165,14 +166,18 @@ func (s *stack) start(parameters ...string) error {
 // stop ends the stack as Ctrl-C does.
 func (s *stack) stop() error { return s.end(syscall.SIGINT) }
 
-// kill ends the stack as a power cut does.
+// kill ends the stack as kill -9 does.
 func (s *stack) kill() { _ = s.end(syscall.SIGKILL) }
 
 func (s *stack) end(signal syscall.Signal) error {
-	_ = s.process.Process.Signal(signal)
-	var err error
+	receiver := s.process.Process.Pid
+	if signal == syscall.SIGINT {
+		receiver = -receiver // Ctrl-C goes to all processes of the terminal's foreground group
+	}
+	err := syscall.Kill(receiver, signal)
 	select {
-	case err = <-s.ended:
+	case ended := <-s.ended:
+		err = errors.Join(err, ended)
 	case <-time.After(20 * time.Second):
 		_ = s.process.Process.Kill()
 		err = errors.Join(fmt.Errorf("it did not stop on %v", signal), <-s.ended)

@@ -91,7 +91,8 @@ func TestCancelRetryDelete(t *testing.T) {
 	p := s.person(t, "en")
 	file := read(t, bunny)
 	name := strings.ToLower(rand.Text()) + ".mp4"
-	id := p.upload(name, file, long).ID
+	// Every picture as a large PNG takes far longer than the test waits.
+	id := p.upload(name, file, `{"fps":24,"format":"png","width":2560}`).ID
 
 	worker, ffmpeg := s.extracting(t)
 	p.call("GET", "/v1/videos/"+id+"/download", nil).refused(t, 409, "not_ready")
@@ -102,12 +103,9 @@ func TestCancelRetryDelete(t *testing.T) {
 	if v := p.wait(id); v.Status != client.Cancelled {
 		t.Fatalf("it is %s", v.Status)
 	}
-	if took := time.Since(asked); took > 5*time.Second {
-		t.Errorf("it was cancelled after %s", took)
-	}
 	until(t, "FFmpeg has stopped", func() bool { return !ffmpeg.lives() })
-	if took := time.Since(asked); took > 10*time.Second {
-		t.Errorf("FFmpeg stopped after %s", took)
+	if took := time.Since(asked); took > 5*time.Second {
+		t.Errorf("FFmpeg stopped %s after that was asked for", took)
 	}
 	s.settled(t)
 	if !worker.lives() {
