@@ -1,6 +1,7 @@
 package frames
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -119,19 +120,22 @@ func (r *run) extract(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	stdout, trace := pipes[0], pipes[1]
-	var tracing sync.WaitGroup
-	tracing.Go(func() {
+	var reading sync.WaitGroup
+	reading.Go(func() {
 		if err := r.follow(trace); err != nil {
 			cancel(err)
 		}
 		r.picks.close()
 	})
-	last, err := r.receive(stdout)
+	images, stop := make(chan received, readAhead), make(chan struct{})
+	reading.Go(func() { r.read(stdout, images, stop) })
+	last, err := r.receive(images)
 	if err != nil {
 		cancel(err)
 	}
+	close(stop)
 	exit := p.cmd.Wait()
-	tracing.Wait()
+	reading.Wait()
 	_ = stdout.Close()
 	_ = trace.Close()
 	r.log = p.log.text()
@@ -201,34 +205,64 @@ func (r *run) progress(done float64) {
 	}
 }
 
-// receive writes images to the archive until FFmpeg has no more, and returns
-// the last if it is not known yet what that is for. It returns errComplete if
-// there is no need to go on.
-func (r *run) receive(stdout *os.File) ([]byte, error) {
+// readAhead is how many images wait to be written, beyond the one that is read and
+// the one that is written. It must be enough for the copies of the last picture
+// that the fps filter can let through at the end (it rounds the end up): what the
+// first of them is for is known when FFmpeg has gone, and that does not go before
+// all of them are read.
+const readAhead = 2
+
+// received is an image that FFmpeg wrote, or why there is none.
+type received struct {
+	image []byte
+	err   error
+}
+
+// read reads images until FFmpeg has no more or stop is closed, and closes out.
+func (r *run) read(stdout *os.File, out chan<- received, stop <-chan struct{}) {
+	defer close(out)
 	images := newImageReader(stdout, r.x.Format, maxImage(r.picture.width, r.picture.height))
 	for {
 		image, err := images.next()
 		if errors.Is(err, io.EOF) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, fail(CodeEngineFailed, "%v", err)
+			return
 		}
 		r.watch.life()
+		select {
+		case out <- received{bytes.Clone(image), err}: // the reader uses its buffer again
+		case <-stop:
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// receive writes images to the archive until FFmpeg has no more, and returns
+// the last if it is not known yet what that is for. It returns errComplete if
+// there is no need to go on.
+func (r *run) receive(images <-chan received) ([]byte, error) {
+	for next := range images {
+		if next.err != nil {
+			return nil, fail(CodeEngineFailed, "%v", next.err)
+		}
 		done, ok := r.picks.pop()
 		if !ok {
-			// FFmpeg is through with the video and this is its last picture. Read
-			// on, or FFmpeg would wait for us to.
-			_, err := io.Copy(io.Discard, images.r)
-			return image, err
+			// FFmpeg is through with the video and this is its last picture. What
+			// follows are copies of it.
+			for range images { //nolint:revive // they are read so that FFmpeg can end
+			}
+			return next.image, nil
 		}
-		if err := r.write(image, done); err != nil {
+		if err := r.write(next.image, done); err != nil {
 			return nil, err
 		}
 		if most := r.timeline.grid.most; most >= 0 && done.first+done.count >= most {
 			return nil, errComplete
 		}
 	}
+	return nil, nil
 }
 
 // write writes an image to the archive, once for each instant it is for.
