@@ -119,7 +119,7 @@ func walk(ctx context.Context, webURL, inboxURL, path, zip string, out io.Writer
 			return err
 		}
 	}
-	fmt.Fprintf(out, "\nFor more: make up, then open %s\n", webURL)
+	fmt.Fprintln(out, "\nFor more: make up, then open http://127.0.0.1:8080")
 	return nil
 }
 

@@ -264,8 +264,8 @@ var catalogue = map[Code]row{
 	},
 	TooManyPixels: {
 		0,
-		Text{"Picture too large", "The video's width times height is larger than is allowed. Scale it down."},
-		Text{"Imagem grande demais", "A largura vezes a altura do vídeo passa do permitido. Reduza a resolução."},
+		Text{"Picture too large", "The video, or the size of the frames that were asked for, has more pixels than is allowed. Ask for smaller frames, or scale the video down."},
+		Text{"Imagem grande demais", "O vídeo, ou o tamanho pedido para os quadros, tem mais pixels do que o permitido. Peça quadros menores ou reduza a resolução do vídeo."},
 	},
 	TooManyFrames: {
 		0,
