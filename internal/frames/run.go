@@ -250,8 +250,8 @@ func (r *run) receive(images <-chan received) ([]byte, error) {
 		done, ok := r.picks.pop()
 		if !ok {
 			// FFmpeg is through with the video and this is its last picture. What
-			// follows are copies of it.
-			for range images { //nolint:revive // they are read so that FFmpeg can end
+			// follows are copies of it, which are read so that FFmpeg can end.
+			for range images {
 			}
 			return next.image, nil
 		}
