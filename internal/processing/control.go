@@ -53,9 +53,9 @@ func (c *Control) cancel(ctx context.Context, e event.Event) error {
 }
 
 func (c *Control) end(ctx context.Context, ref event.VideoRef, state State, data event.Data) error {
-	e, err := event.New(source, c.NewID(), c.Now(), data)
+	e, err := newEvent(c.NewID(), c.Now(), data)
 	if err != nil {
-		return fmt.Errorf("tell of job: %w", err)
+		return err
 	}
 	ended, err := c.Store.End(ctx, ref, state, c.Now(), e)
 	if err != nil {
@@ -144,9 +144,9 @@ func (c *Control) Sweep(ctx context.Context) error {
 func (c *Control) expire(ctx context.Context, job *Job) error {
 	var tell []event.Event
 	if job.State == Completed { // else a later run has taken the archive's place in what people see
-		e, err := event.New(source, c.NewID(), c.Now(), event.ArchiveExpired{VideoRef: job.Ref})
+		e, err := newEvent(c.NewID(), c.Now(), event.ArchiveExpired{VideoRef: job.Ref})
 		if err != nil {
-			return fmt.Errorf("tell of job: %w", err)
+			return err
 		}
 		tell = append(tell, e)
 	}

@@ -335,7 +335,12 @@ func (j *running) account(result string) {
 }
 
 func (w *Worker) event(data event.Data) (event.Event, error) {
-	e, err := event.New(source, w.NewID(), w.Now(), data)
+	return newEvent(w.NewID(), w.Now(), data)
+}
+
+// newEvent makes an event of this service.
+func newEvent(id string, at time.Time, data event.Data) (event.Event, error) {
+	e, err := event.New(source, id, at, data)
 	if err != nil {
 		return event.Event{}, fmt.Errorf("tell of job: %w", err)
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
-// Source is the CloudEvents source of this service's events.
-const Source = "/video"
+// source is the CloudEvents source of this service's events.
+const source = "/video"
 
 // Routes tells which queues each event of this service goes to.
 func Routes(cfg Config) map[string][]string {
@@ -466,7 +466,7 @@ func (s *Service) settle(ctx context.Context, v *Video) error {
 }
 
 func (s *Service) event(v *Video, data event.Data) (event.Event, error) {
-	e, err := event.New(Source, s.NewID(), s.Now(), data)
+	e, err := event.New(source, s.NewID(), s.Now(), data)
 	if err != nil {
 		return event.Event{}, fmt.Errorf("video %s: %w", v.ID, err)
 	}
