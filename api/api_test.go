@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fotograma/fotograma/internal/local/sam"
+	"github.com/fotograma/fotograma/internal/platform/locale"
+	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
 func TestContractIsWhatTheCodeSays(t *testing.T) {
@@ -67,6 +70,33 @@ func describe(method, path string, open bool) string {
 		return method + " " + path + " open"
 	}
 	return method + " " + path
+}
+
+// API Gateway's own refusals are written in the template; they must say what the
+// catalogue says.
+func TestGatewaySpeaksTheCatalogue(t *testing.T) {
+	template, err := sam.Load(sam.Config{Path: "../template.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, response := range template.APIs[0].GatewayResponses {
+		var said struct {
+			Code   problem.Code `json:"code"`
+			Title  string       `json:"title"`
+			Detail string       `json:"detail"`
+			Status int          `json:"status"`
+		}
+		if err := json.Unmarshal([]byte(response.Templates["application/json"]), &said); err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		if want := said.Code.In(locale.English); !problem.Known(said.Code) || said.Title != want.Title || said.Detail != want.Detail {
+			t.Errorf("%s says %+v, the catalogue %+v", kind, said, want)
+		}
+		if response.StatusCode != said.Status || (said.Status != 0 && said.Status != problem.Status(said.Code)) {
+			t.Errorf("%s: status %d, in the body %d, in the catalogue %d", kind, response.StatusCode, said.Status, problem.Status(said.Code))
+		}
+	}
 }
 
 func TestEveryProblemIsDocumented(t *testing.T) {
