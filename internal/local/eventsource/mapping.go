@@ -212,6 +212,9 @@ func (m *mapping) handle(ctx phases, e event, received time.Time) {
 	result, err := m.invoke(ctx, e, received)
 	switch {
 	case errors.Is(err, lambda.ErrClosed), errors.Is(err, errStopped):
+		// Our own long polls end at this moment. One that SQS does not know to be
+		// over would be given what is released, and hide it again.
+		sleep(ctx.telling, pollsEnd)
 		m.release(ctx.telling, e.messages)
 	case err != nil:
 		m.log.ErrorContext(ctx.working, "function not invoked: its messages wait for their visibility timeout",
@@ -224,6 +227,9 @@ func (m *mapping) handle(ctx phases, e event, received time.Time) {
 		m.settle(ctx.telling, e.messages, result)
 	}
 }
+
+// pollsEnd is how long SQS may take to see that a long poll was given up.
+const pollsEnd = 50 * time.Millisecond
 
 // errStopped is when the mapping stopped before the function had ended.
 var errStopped = errors.New("stopped")

@@ -111,6 +111,9 @@ func (s *Server) poll(ctx context.Context, q *queue, in *receiveRequest, wait ti
 	defer deadline.Stop()
 	for {
 		changed := s.bells.listen(q.id)
+		if err := ctx.Err(); err != nil {
+			return nil, err // what is taken for a caller who has gone would stay hidden
+		}
 		got, err := s.take(ctx, q, in)
 		if err != nil || len(got.messages) > 0 || wait == 0 {
 			return got.messages, err
