@@ -374,6 +374,23 @@ func TestTheArchiveIsThereUntilItExpires(t *testing.T) {
 	}
 }
 
+// An archive that several workers wrote at once has no hash: nothing is better
+// than an empty one.
+func TestAnArchiveWithoutHashShowsNone(t *testing.T) {
+	w := newWorld(t)
+	w.project(registered("v1"))
+	done := completed("v1", 1)
+	done.Archive.SHA256 = ""
+	w.project(done)
+	archive, _ := decode(t, w.get("ana", "/v1/videos/v1"))["archive"].(map[string]any)
+	download := decode(t, w.get("ana", "/v1/videos/v1/download"))
+	for name, shown := range map[string]map[string]any{"archive": archive, "download": download} {
+		if _, ok := shown["sha256"]; ok || shown["size"] != 9.0 {
+			t.Errorf("%s: %v", name, shown)
+		}
+	}
+}
+
 func TestAManifestThatLambdaCannotAnswerIsRedirected(t *testing.T) {
 	w := newWorld(t)
 	w.project(registered("v1"))

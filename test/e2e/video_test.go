@@ -147,7 +147,7 @@ func TestCancelRetryDelete(t *testing.T) {
 	// What is kept is that there was a video of this ID, so that events of it that
 	// come late change nothing; nothing of what it was.
 	for _, text := range []string{name, sum(file), video.Archive.SHA256, `"h264"`} {
-		if left := s.rows(t, text); len(left) > 0 {
+		if left := s.rows(t, text); text != "" && len(left) > 0 { // an archive may have no hash
 			t.Errorf("%s is still in %v", text, left)
 		}
 	}
