@@ -267,6 +267,25 @@ func TestListIsPagedNewestFirst(t *testing.T) {
 	}
 }
 
+// Options can be long: a page must not become larger than a function's answer
+// may be.
+func TestAPageOfLongOptionsIsShort(t *testing.T) {
+	w := newWorld(t)
+	list := strings.Repeat("1234567.125,", 25_000)
+	const n = 7
+	for i := range n {
+		v := registered(fmt.Sprintf("v%03d", i))
+		v.Extraction = json.RawMessage(`{"timestamps":[` + list + `1234567.125]}`)
+		w.project(v)
+	}
+	if size := w.get("ana", "/v1/videos?limit=100").Body.Len(); size > 2<<20 {
+		t.Errorf("a page of %d bytes", size)
+	}
+	if all := w.pages("ana", "/v1/videos?limit=100"); len(all) != n || all[0] != "v006" || all[n-1] != "v000" {
+		t.Errorf("the list is %v", all)
+	}
+}
+
 // pages reads a list to its end.
 func (w *world) pages(user, path string) []string {
 	w.t.Helper()
