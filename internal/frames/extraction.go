@@ -2,7 +2,6 @@ package frames
 
 import (
 	"fmt"
-	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -326,27 +325,32 @@ func (x Extraction) wanted(until *big.Rat) *big.Int {
 // most returns the number of frames after which the extraction is complete
 // whatever the video holds, or -1 if nothing that was given says so.
 func (x Extraction) most() int64 {
-	most := int64(math.MaxInt64)
+	most := x.instants()
+	if x.MaxFrames > 0 && (most < 0 || most > int64(x.MaxFrames)) {
+		return int64(x.MaxFrames)
+	}
+	return most
+}
+
+// instants returns the number of instants that were asked for, or -1 if that
+// depends on the video or if the mode names pictures.
+func (x Extraction) instants() int64 {
 	switch x.Mode {
 	case ModeFPS, ModeInterval:
 		if x.End == nil {
-			break
+			return -1
 		}
 		if n := x.wanted(rational(*x.End)); n.IsInt64() {
-			most = n.Int64()
+			return n.Int64()
 		}
+		return -1
 	case ModeCount:
-		most = int64(x.Count)
+		return int64(x.Count)
 	case ModeTimestamps:
-		most = int64(len(x.Timestamps))
-	}
-	if x.MaxFrames > 0 {
-		most = min(most, int64(x.MaxFrames))
-	}
-	if most == math.MaxInt64 {
+		return int64(len(x.Timestamps))
+	default:
 		return -1
 	}
-	return most
 }
 
 func ceil(r *big.Rat) *big.Int {
