@@ -632,10 +632,12 @@ static void take_nth(struct extraction *x) {
 }
 
 static void keyframe_picture(struct extraction *x, AVFrame *frame) {
-    int64_t pts = frame->best_effort_timestamp;
-    if (pts == AV_NOPTS_VALUE)
-        pts = x->last_shown == AV_NOPTS_VALUE ? 0 : x->last_shown;
-    x->last_shown = pts;
+    int64_t pts = frame->pts; // FFmpeg's guess would be from pictures that are not there
+    if (pts == AV_NOPTS_VALUE) {
+        give_up_forecast(x, "a missing timestamp");
+        av_frame_free(&frame);
+        return;
+    }
     if (x->origin == AV_NOPTS_VALUE)
         set_origin(x, pts);
     int64_t time = pts - x->origin;
@@ -652,38 +654,49 @@ static const AVIndexEntry *next_start(const struct extraction *x, int64_t after)
     return i < 0 ? NULL : avformat_index_get_entry(x->stream, i);
 }
 
-// take_keyframes decodes nothing else. QuickTime's demuxer leaves out other
-// packets unread; elsewhere the index is followed.
+// take_keyframes decodes nothing else, and follows the index from one to the next
+// where there is something to be passed over. (QuickTime's demuxer can leave out
+// the rest by itself, but then loses count of the times.)
 static void take_keyframes(struct extraction *x) {
     const struct plan *p = x->plan;
-    bool by_demuxer = strstr(x->format->iformat->name, "mov") != NULL;
     rewind_video(x);
     x->picture = keyframe_picture;
-    if (by_demuxer)
-        x->stream->discard = AVDISCARD_NONKEY;
     if (p->from > 0 && has_index(x) && x->origin != AV_NOPTS_VALUE)
         av_seek_frame(x->format, p->stream, x->origin + p->from, AVSEEK_FLAG_BACKWARD);
+    int64_t latest = AV_NOPTS_VALUE, sought = AV_NOPTS_VALUE;
     while (!x->trouble && !enough_images(x->images) && read_packet(x)) {
-        int64_t at = x->packet->pts == AV_NOPTS_VALUE ? x->packet->dts : x->packet->pts;
-        int64_t dts = x->packet->dts;
+        int64_t at = x->packet->pts, dts = x->packet->dts;
         struct packet_kind kind = read_packet_kind(&x->reader, x->packet);
-        bool wanted = x->packet->flags & AV_PKT_FLAG_KEY && !kind.hidden;
+        bool again = dts != AV_NOPTS_VALUE && latest != AV_NOPTS_VALUE && dts <= latest;
+        bool wanted = kind.start && !kind.hidden && !again;
         bool after = x->origin != AV_NOPTS_VALUE && p->until != INT64_MAX && at != AV_NOPTS_VALUE &&
                      at - x->origin >= p->until && (dts == AV_NOPTS_VALUE || dts - x->origin >= p->until);
         if (wanted && !after) {
-            if (!kind.clean)
+            if (at == AV_NOPTS_VALUE)
+                give_up_forecast(x, "a missing timestamp");
+            else if (!kind.clean)
                 start_anew(x);
-            decode(x, x->packet, false);
+            if (!x->trouble)
+                decode(x, x->packet, false);
         }
         av_packet_unref(x->packet);
         if (after)
             break;
-        const AVIndexEntry *next = dts == AV_NOPTS_VALUE ? NULL : next_start(x, dts);
-        if (next != NULL)
-            will_read(next->pos, next->pos + next->size, true);
-        if (next != NULL && !by_demuxer && next->pos - avio_tell(x->format->pb) > (1 << 18) &&
-            av_seek_frame(x->format, p->stream, next->timestamp, AVSEEK_FLAG_BACKWARD) < 0)
-            break;
+        if (dts == AV_NOPTS_VALUE || again)
+            continue;
+        latest = dts;
+        const AVIndexEntry *next = next_start(x, dts);
+        if (next == NULL || next->timestamp == sought)
+            continue;
+        will_read(next->pos, next->pos + next->size, true);
+        if (next->pos - avio_tell(x->format->pb) > (1 << 18)) {
+            // Some demuxers take a time for that of display, which is later.
+            sought = next->timestamp;
+            const AVIndexEntry *over = next_start(x, sought);
+            int64_t target = over == NULL ? sought : over->timestamp - 1;
+            if (av_seek_frame(x->format, p->stream, target, AVSEEK_FLAG_BACKWARD) < 0)
+                break;
+        }
     }
     drain(x);
 }
@@ -707,6 +720,17 @@ static void plain_nth(struct extraction *x) {
         send_image(x->images, x->held, (struct chosen){x->now, x->plan->number + x->done++, 1});
 }
 
+static void plain_keyframe(struct extraction *x) {
+#ifdef AV_FRAME_FLAG_KEY
+    bool key = x->held->flags & AV_FRAME_FLAG_KEY;
+#else
+    bool key = x->held->key_frame;
+#endif
+    int64_t time = x->now - x->origin;
+    if (key && time >= x->plan->from && time < x->plan->until)
+        send_image(x->images, x->held, (struct chosen){x->now, x->plan->number + x->done++, 1});
+}
+
 static void plain_scene(struct extraction *x) {
     int64_t time = x->now - x->origin;
     bool in_range = time >= x->plan->from && time < x->plan->until;
@@ -724,6 +748,9 @@ static void held_is_over(struct extraction *x, int64_t next) {
         break;
     case MODE_NTH:
         plain_nth(x);
+        break;
+    case MODE_KEYFRAMES:
+        plain_keyframe(x);
         break;
     case MODE_SCENES:
         plain_scene(x);
@@ -894,7 +921,7 @@ void extract(AVFormatContext *format, const struct plan *p, const struct limits 
         write_number(RECORD_COUNTED, x.counted);
     if (x.trouble) {
         write_record(RECORD_PLAIN, &x.done, 1, (const uint8_t *)x.why, strlen(x.why));
-    } else if (p->mode == MODE_END) {
+    } else if (p->mode == MODE_END && !plain) {
         write_number(RECORD_END, x.latest == AV_NOPTS_VALUE ? AV_NOPTS_VALUE : forecast_end(&x));
     } else {
         write_number(RECORD_END, plain ? end_after(&x, x.now, x.pause) : x.ended ? forecast_end(&x) : x.latest);
