@@ -646,7 +646,8 @@ static void keyframe_picture(struct extraction *x, AVFrame *frame) {
     x->last_shown = pts;
     if (x->origin == AV_NOPTS_VALUE)
         set_origin(x, pts);
-    int64_t time = pts - x->origin;
+    // Nothing is shown before the first picture; a guess may say so.
+    int64_t time = pts < x->origin ? 0 : pts - x->origin;
     if (time >= x->plan->from && time < x->plan->until) {
         send_image(x->images, frame, (struct chosen){pts, x->plan->number + x->done++, 1});
     }
