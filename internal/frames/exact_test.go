@@ -378,7 +378,7 @@ var videos = []struct {
 	{name: "the same in Matroska", file: "paused.mkv"},
 	{name: "a last frame that is held", file: "held.mp4", declared: true},
 	{name: "scenes", file: "scenes.mp4"},
-	{name: "one picture", file: "one.mp4"},
+	{name: "one picture", file: "one.mp4", declared: true},
 	{name: "open groups of pictures", file: "open-gop.mp4"},
 	{name: "open groups in a transport stream", file: "open-gop.ts"},
 	{name: "open groups in Matroska", file: "open-gop.mkv"},
