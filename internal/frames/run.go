@@ -88,6 +88,9 @@ func (r *run) start(media Media) error {
 			r.part.end = min(r.part.end, n)
 		}
 	}
+	if r.tooMuch() {
+		return ErrTooMuch
+	}
 	r.origin = r.part.origin
 	r.counted = r.part.counted
 	return nil

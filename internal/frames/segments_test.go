@@ -108,3 +108,23 @@ func describe(x Extraction) string {
 	}
 	return string(text)
 }
+
+func TestTooMuchWorkIsLeftToAPlan(t *testing.T) {
+	try := func(path string, x Extraction, work int64) (int, error) {
+		var out bytes.Buffer
+		_, err := engine(t, Config{}).Extract(context.Background(), open(t, path), x, ExtractOptions{MaxWork: work}, &out)
+		return out.Len(), err
+	}
+	// Bunny's 720 pictures of 854 by 480 are the work of 142 of 1920 by 1080.
+	if _, err := try(footage(bunny), Extraction{FPS: 1}, 1000); err != nil {
+		t.Errorf("a short video: %v", err)
+	}
+	for name, x := range map[string]Extraction{"decoding": {FPS: 1}, "encoding": {FPS: 100, End: new(1.0)}, "scenes": {Mode: ModeScenes}} {
+		if n, err := try(footage(bunny), x, 30); !errors.Is(err, ErrTooMuch) || n > 0 {
+			t.Errorf("%s: %v after %d bytes", name, err, n)
+		}
+	}
+	if _, err := try(footage(bunny), Extraction{Timestamps: []float64{29}}, 100); err != nil {
+		t.Errorf("one picture: %v", err)
+	}
+}
