@@ -81,9 +81,11 @@ void will_read(int64_t from, int64_t to, bool now);
 void write_text(char type, const char *text);
 void write_record(char type, const int64_t *numbers, size_t count, const uint8_t *data, size_t size);
 _Noreturn void fail(const char *code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-// log_errors has FFmpeg's errors written to standard error; logged_errors counts them.
+// log_errors has FFmpeg's errors written to standard error; logged_errors counts
+// them, logged_decoder_errors those of decoders.
 void log_errors(void);
 int logged_errors(void);
+int logged_decoder_errors(void);
 // expect_missing_references keeps quiet about references to pictures that were
 // left out on purpose, from now on.
 void expect_missing_references(void);

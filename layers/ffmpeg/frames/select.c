@@ -66,7 +66,7 @@ struct extraction {
     int64_t dts;         // of the packet read last, AV_NOPTS_VALUE if there is none
     int64_t latest;      // largest timestamp read
     int64_t before_that; // second largest
-    bool ended, gap;
+    bool ended, gap, index_loaded;
 
     // Timestamps of pictures that were read and may still be wanted, ascending.
     int64_t *known;
@@ -84,6 +84,7 @@ struct extraction {
     int64_t counted; // MODE_NTH
     int64_t pictures;
     bool compared; // with the picture that dedupe was given
+    int damage; // errors that decoders logged before that matters
     bool trouble;
     const char *why;
     void (*picture)(struct extraction *x, AVFrame *frame); // gets what the decoder gives
@@ -367,9 +368,25 @@ static bool seek_before(struct extraction *x, int64_t t) {
     return false;
 }
 
+// load_index has Matroska's demuxer read its index, which it does at a seek, once
+// that pays: where the picture at t is far enough away.
+static bool load_index(struct extraction *x, int64_t t) {
+    int64_t ahead = av_rescale_q(t - x->dts, x->stream->time_base, AV_TIME_BASE_Q), duration = x->format->duration;
+    if (x->index_loaded || duration <= 0 || strstr(x->format->iformat->name, "matroska") == NULL ||
+        av_rescale(avio_size(x->format->pb), ahead, duration) < JUMP_BYTES)
+        return false;
+    x->index_loaded = true;
+    return true;
+}
+
 // jump goes to the starting point for the picture at t, if the index knows one
 // that was not read yet.
 static void jump(struct extraction *x, int64_t t, int64_t instant) {
+    if (x->dts != AV_NOPTS_VALUE && t > x->dts && load_index(x, t)) {
+        if (!seek_before(x, t) && !x->trouble)
+            give_up_forecast(x, "a seek that failed");
+        return;
+    }
     int start = index_before(x, t, false);
     if (start < 0 || x->dts == AV_NOPTS_VALUE)
         return;
@@ -421,8 +438,13 @@ static void forecast_picture(struct extraction *x, AVFrame *frame) {
     if (pts == AV_NOPTS_VALUE || (x->last_shown != AV_NOPTS_VALUE && pts <= x->last_shown))
         give_up_forecast(x, "pictures out of order");
     x->last_shown = pts;
-    if (x->origin == AV_NOPTS_VALUE && pts != AV_NOPTS_VALUE)
+    if (x->origin == AV_NOPTS_VALUE && pts != AV_NOPTS_VALUE) {
         set_origin(x, pts);
+        x->damage = logged_decoder_errors(); // what is wrong before the first picture does no harm
+    }
+    // How damage is concealed depends on pictures that may have been left out.
+    if (logged_decoder_errors() > x->damage)
+        give_up_forecast(x, "damage");
     grow(&x->shown, x->shown_count, &x->shown_room, sizeof(AVFrame *));
     x->shown[x->shown_count++] = frame;
     if (!x->trouble)
@@ -897,6 +919,7 @@ void extract(AVFormatContext *format, const struct plan *p, const struct limits 
         .last_shown = AV_NOPTS_VALUE,
         .now = AV_NOPTS_VALUE,
         .picture = forecast_picture,
+        .damage = logged_decoder_errors(),
     };
     if (x.packet == NULL)
         fail("engine_failed", "no memory");
