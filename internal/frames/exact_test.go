@@ -66,7 +66,7 @@ type described struct {
 
 func ask(t *testing.T, path string, stream int, entries string) described {
 	t.Helper()
-	out, err := exec.Command("ffprobe", "-loglevel", "quiet", "-select_streams", strconv.Itoa(stream), "-of", "json",
+	out, err := exec.Command("ffprobe", "-loglevel", "quiet", "-threads", "1", "-select_streams", strconv.Itoa(stream), "-of", "json",
 		"-show_entries", entries, path).Output()
 	if err != nil {
 		t.Fatalf("ffprobe: %v", err)
@@ -86,7 +86,8 @@ func decode(t *testing.T, path string, stream int) oracle {
 	dir := t.TempDir()
 	from := fmt.Sprintf("0:%d", stream)
 	ticks := strings.ReplaceAll(base, "/", ":")
-	cmd := exec.Command("ffmpeg", "-loglevel", "quiet", "-copyts", "-i", path,
+	// What becomes of damage depends on the number of threads.
+	cmd := exec.Command("ffmpeg", "-loglevel", "quiet", "-threads", "1", "-copyts", "-i", path,
 		"-map", from, "-fps_mode", "passthrough", "-enc_time_base", ticks, "-pix_fmt", "rgb24", "-f", "framemd5", "-",
 		"-map", from, "-fps_mode", "passthrough", "-vf", "select='gte(scene,0)',metadata=print:file=scores,settb=1/1000000,setpts=N",
 		"-enc_time_base", "1:1000000", "-f", "null", "-")
