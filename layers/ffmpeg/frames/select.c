@@ -383,8 +383,13 @@ static bool load_index(struct extraction *x, int64_t t) {
 // that was not read yet.
 static void jump(struct extraction *x, int64_t t, int64_t instant) {
     if (x->dts != AV_NOPTS_VALUE && t > x->dts && load_index(x, t)) {
+        int64_t read = x->dts;
         if (!seek_before(x, t) && !x->trouble)
             give_up_forecast(x, "a seek that failed");
+        if (!x->trouble && x->dts <= read) { // back at a starting point from before
+            drain(x);
+            x->last_shown = AV_NOPTS_VALUE;
+        }
         return;
     }
     int start = index_before(x, t, false);
