@@ -111,7 +111,10 @@ func (p *Plan) cut(r *run, m measured, o PlanOptions) {
 		frames = int64(sort.Search(int(r.part.end), func(k int) bool { return r.instants.tick(int64(k)) >= length }))
 	}
 	n := int64(1)
-	if o.Work > 0 && !(m.plain && m.media.starts == 0) {
+	// Where everything is decoded, only an index tells where a segment may begin,
+	// nothing finds the picture again that dedupe kept last, and starting points
+	// have other times than pictures.
+	if o.Work > 0 && !(m.plain && (m.media.starts == 0 || r.x.Dedupe || r.x.Mode == ModeKeyframes)) {
 		n = min(int64(math.Ceil(r.work(length, frames)/float64(o.Work))), int64(o.MaxSegments))
 	}
 	if r.instants != nil {
