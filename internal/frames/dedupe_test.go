@@ -19,22 +19,34 @@ func kept(u unpacked) []int {
 }
 
 func TestDedupeLeavesOutWhatHardlyDiffers(t *testing.T) {
-	still := []int{1, 2, 3, 4, 9, 10, 21, 26} // nothing but the exposure changes
+	// Seconds at which nothing but the exposure and the light changes. How much it
+	// does is near the limit for some, and FFmpeg's versions scale a little differently.
+	still := []int{1, 2, 3, 4, 5, 9, 10, 19, 20, 21, 26, 27, 39}
 	for _, c := range []struct {
 		name    string
 		file    string
-		without []int
+		without []int // not all of them
+		least   int   // at least so many
 	}{
-		{"a still scene in between", bottle, still},
-		{"something always moves", bunny, nil},
+		{"a still scene in between", bottle, still, 7},
+		{"something always moves", bunny, nil, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			all := extract(t, footage(c.file), Extraction{FPS: 1, Width: 64})
-			few := extract(t, footage(c.file), Extraction{FPS: 1, Width: 64, Dedupe: true})
-			want := slices.DeleteFunc(kept(all), func(s int) bool { return slices.Contains(c.without, s) })
-			if got := kept(few); !slices.Equal(got, want) {
-				t.Errorf("kept the frames of\n%v s, want\n%v s", got, want)
+			all := kept(extract(t, footage(c.file), Extraction{FPS: 1, Width: 64}))
+			few := kept(extract(t, footage(c.file), Extraction{FPS: 1, Width: 64, Dedupe: true}))
+			left := 0
+			for _, second := range all {
+				if slices.Contains(few, second) {
+					continue
+				}
+				left++
+				if !slices.Contains(c.without, second) {
+					t.Errorf("the frame of %d s was left out", second)
+				}
+			}
+			if left < c.least {
+				t.Errorf("%d frames were left out, want at least %d; kept those of %v s", left, c.least, few)
 			}
 		})
 	}
