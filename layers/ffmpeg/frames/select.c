@@ -362,7 +362,9 @@ static bool seek_before(struct extraction *x, int64_t t) {
         if (x->queue_count > 0 && x->queue[x->queue_count - 1].kind.start && x->queue[x->queue_count - 1].pts <= t)
             return true;
         leave_out(x, x->queue_count);
-        target -= step;
+        if (target == x->origin)
+            return false;
+        target = target - step < x->origin ? x->origin : target - step;
         step *= 2;
     }
     return false;
