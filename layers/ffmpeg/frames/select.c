@@ -364,6 +364,8 @@ static bool seek_before(struct extraction *x, int64_t t) {
         leave_out(x, x->queue_count);
         if (target == x->origin)
             return false;
+        if (x->ended && x->dts != AV_NOPTS_VALUE && x->dts < target)
+            target = x->dts; // beyond the end, steps would be too small
         target = target - step < x->origin ? x->origin : target - step;
         step *= 2;
     }
