@@ -65,6 +65,17 @@ func TestSparseSamplingReadsAndDecodesLittle(t *testing.T) {
 	}
 }
 
+func TestOneStartingPointIsEnough(t *testing.T) {
+	o := decode(t, made("one-start.mkv"), 0)
+	u := extract(t, made("one-start.mkv"), Extraction{Interval: 13, Format: FormatPNG})
+	if diff := cmp.Diff(o.every(rat("13"), rat("0"), nil), got(t, u)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if u.result.Plain != "" {
+		t.Errorf("every picture was decoded: %s", u.result.Plain)
+	}
+}
+
 func TestOddVideosAreDecodedWhole(t *testing.T) {
 	for _, c := range []struct {
 		file   string

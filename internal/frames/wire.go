@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -124,8 +125,8 @@ func serveRanges(c *cache, requests io.Reader, answers io.Writer) error {
 	var request [24]byte
 	buffer := make([]byte, 8, 8+longestRead)
 	for {
-		if _, err := io.ReadFull(in, request[:]); errors.Is(err, io.EOF) {
-			return nil
+		if _, err := io.ReadFull(in, request[:]); errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
+			return nil // the program has ended
 		} else if err != nil {
 			return fmt.Errorf("a request for bytes that stops: %w", err)
 		}

@@ -3,15 +3,22 @@ package framestest
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
 )
 
-// Program builds fotograma-frames if its source has changed, and returns its
-// path. It needs make, a C compiler, pkg-config and FFmpeg's libraries.
-var Program = sync.OnceValues(func() (string, error) { return build("fotograma-frames") })
+// Program returns the path of fotograma-frames: FRAMES_PROGRAM's, if that is set
+// in the environment, as for the functions. Otherwise it is built if its source
+// has changed, which needs make, a C compiler, pkg-config and FFmpeg's libraries.
+var Program = sync.OnceValues(func() (string, error) {
+	if program := os.Getenv("FRAMES_PROGRAM"); program != "" {
+		return filepath.Abs(program)
+	}
+	return build("fotograma-frames")
+})
 
 // Sanitized is Program with the compiler's checks of memory and arithmetic: what
 // is wrong ends it with a signal or a code. It cannot be run in little address space.

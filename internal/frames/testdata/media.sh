@@ -114,6 +114,8 @@ phone 90000 "mod(N*N,11)*170" smpte2084 bframes=0:keyint=30 270 phone-pq.mp4
 ff -f lavfi -i "$(moving 192x108 10 200)" -vf noise=alls=40:allf=t:all_seed=1 -c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -qp 34 -g 50 long.mp4
 ff -i long.mp4 -c copy long.mov
 ff -i long.mp4 -c copy long.mkv
+# Decoding can begin nowhere but at the beginning.
+ff -i long.mp4 -t 60 -c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -qp 34 -g 9999 -sc_threshold 0 one-start.mkv
 
 # Two sizes in one stream; two videos in one file; a cover picture.
 ff -f lavfi -i "$(moving 320x180 25 1)" $x264 -output_ts_offset 2 larger.ts

@@ -46,7 +46,7 @@ struct plan {
     int64_t known;        // timestamp of a picture for dedupe to compare with, AV_NOPTS_VALUE for none
     int threads;
     double threshold;     // MODE_SCENES
-    bool dedupe;
+    bool dedupe;          // leave out pictures that hardly differ from the last one kept, see image.c
     char *filters;        // from decoded picture to image, FFmpeg's syntax
     char *encoder;        // FFmpeg's name
     char *encoder_options;

@@ -383,8 +383,13 @@ static bool load_index(struct extraction *x, int64_t t) {
 // that was not read yet.
 static void jump(struct extraction *x, int64_t t, int64_t instant) {
     if (x->dts != AV_NOPTS_VALUE && t > x->dts && load_index(x, t)) {
+        int64_t read = x->dts;
         if (!seek_before(x, t) && !x->trouble)
             give_up_forecast(x, "a seek that failed");
+        if (!x->trouble && x->dts <= read) { // back at a starting point from before
+            drain(x);
+            x->last_shown = AV_NOPTS_VALUE;
+        }
         return;
     }
     int start = index_before(x, t, false);
@@ -401,6 +406,8 @@ static void jump(struct extraction *x, int64_t t, int64_t instant) {
 // Pictures.
 
 static void forget_shown(struct extraction *x, size_t n) {
+    if (n == 0)
+        return;
     for (size_t i = 0; i < n; i++)
         av_frame_free(&x->shown[i]);
     x->shown_count -= n;
@@ -487,6 +494,8 @@ static void raise_floor(struct extraction *x, int64_t pts) {
     size_t n = 0;
     while (n < x->known_count && x->known[n] < pts)
         n++;
+    if (n == 0)
+        return;
     x->known_count -= n;
     memmove(x->known, x->known + n, x->known_count * sizeof *x->known);
 }
