@@ -362,7 +362,11 @@ static bool seek_before(struct extraction *x, int64_t t) {
         if (x->queue_count > 0 && x->queue[x->queue_count - 1].kind.start && x->queue[x->queue_count - 1].pts <= t)
             return true;
         leave_out(x, x->queue_count);
-        target -= step;
+        if (target == x->origin)
+            return false;
+        if (x->ended && x->dts != AV_NOPTS_VALUE && x->dts < target)
+            target = x->dts; // beyond the end, steps would be too small
+        target = target - step < x->origin ? x->origin : target - step;
         step *= 2;
     }
     return false;
