@@ -79,6 +79,7 @@ ff -f lavfi -i "$(moving 192x108 25 3)" -c:v mpeg2video -bf 2 -q:v 4 -g 12 -flag
 ff -fflags +genpts -i mpeg2.ts -c copy mpeg2.mkv
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v prores_ks -profile:v 0 prores.mov
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v mjpeg -q:v 4 -pix_fmt yuvj420p mjpeg.mov
+ff -f lavfi -i "$(moving 1280x720 5 0.8)" -c:v rawvideo -pix_fmt uyvy422 raw.mov
 ff -f lavfi -i "$(moving 192x108 25 3)" -c:v libtheora -q:v 5 theora.ogv
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v wmv2 -q:v 4 wmv.asf
 
