@@ -416,6 +416,7 @@ var videos = []struct {
 	{name: "MPEG-2 in Matroska", file: "mpeg2.mkv"},
 	{name: "ProRes", file: "prores.mov"},
 	{name: "Motion JPEG", file: "mjpeg.mov"},
+	{name: "packets of megabytes", file: "raw.mov"},
 	{name: "Theora in Ogg", file: "theora.ogv"},
 	{name: "WMV", file: "wmv.asf"},
 	{name: "a phone's upright video, HLG", file: "phone-hlg.mov", declared: true},

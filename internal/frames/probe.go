@@ -93,7 +93,8 @@ type probedStream struct {
 // tooManyPixels reports whether a log says that FFmpeg met a picture that is
 // larger than it was told to accept.
 func tooManyPixels(log string) bool {
-	return strings.Contains(log, "exceeds specified max pixel count")
+	return strings.Contains(log, "exceeds specified max pixel count") ||
+		strings.Contains(log, "Picture size ") && strings.Contains(log, " is invalid") // beyond what FFmpeg can do at all
 }
 
 // readMedia reads what the program says of a file, and applies the limits that

@@ -520,7 +520,13 @@ func (e *Engine) converse(ctx context.Context, in *input, plan func(Media) ([]by
 		return "", err
 	}
 	served := make(chan error, 1)
-	go func() { served <- serveRanges(in.cache, pipes.requests, pipes.answers) }()
+	go func() {
+		err := serveRanges(in.cache, pipes.requests, pipes.answers)
+		if err != nil {
+			cancel(fail(CodeEngineFailed, "%v", err)) // the program waits for an answer
+		}
+		served <- err
+	}()
 	refused := e.hear(in, pipes, plan, take)
 	if refused != nil {
 		cancel(refused)

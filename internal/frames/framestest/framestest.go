@@ -17,12 +17,23 @@ var Program = sync.OnceValues(func() (string, error) {
 	if program := os.Getenv("FRAMES_PROGRAM"); program != "" {
 		return filepath.Abs(program)
 	}
+	return build("fotograma-frames")
+})
+
+// Sanitized is Program with the compiler's checks of memory and arithmetic: what
+// is wrong ends it with a signal or a code. It cannot be run in little address space.
+var Sanitized = sync.OnceValues(func() (string, error) {
+	checks := "-fsanitize=address,undefined -fno-sanitize-recover=all"
+	return build("fotograma-frames-sanitized", "CFLAGS=-O1 -g "+checks, "LDFLAGS="+checks)
+})
+
+func build(name string, settings ...string) (string, error) {
 	_, self, _, _ := runtime.Caller(0)
 	root := filepath.Join(filepath.Dir(self), "..", "..", "..")
-	program := filepath.Join(root, "bin", "fotograma-frames")
-	out, err := exec.Command("make", "-s", "-C", filepath.Join(root, "layers", "ffmpeg", "frames"), "OUT="+program).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building fotograma-frames: %w: %s", err, out)
+	program := filepath.Join(root, "bin", name)
+	arguments := append([]string{"-s", "-C", filepath.Join(root, "layers", "ffmpeg", "frames"), "OUT=" + program}, settings...)
+	if out, err := exec.Command("make", arguments...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w: %s", name, err, out)
 	}
 	return program, nil
-})
+}

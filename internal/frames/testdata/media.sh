@@ -79,6 +79,7 @@ ff -f lavfi -i "$(moving 192x108 25 3)" -c:v mpeg2video -bf 2 -q:v 4 -g 12 -flag
 ff -fflags +genpts -i mpeg2.ts -c copy mpeg2.mkv
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v prores_ks -profile:v 0 prores.mov
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v mjpeg -q:v 4 -pix_fmt yuvj420p mjpeg.mov
+ff -f lavfi -i "$(moving 1280x720 5 0.8)" -c:v rawvideo -pix_fmt uyvy422 raw.mov
 ff -f lavfi -i "$(moving 192x108 25 3)" -c:v libtheora -q:v 5 theora.ogv
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v wmv2 -q:v 4 wmv.asf
 
@@ -140,3 +141,13 @@ cp sound.ts holed.ts
 dd if=/dev/zero of=holed.ts bs=1 seek=$(($(size sound.ts) / 2)) count=6000 conv=notrunc 2>/dev/null
 cp sound.mkv holed.mkv
 dd if=cfr-60.mp4 of=holed.mkv bs=1 skip=9000 seek=$(($(size sound.mkv) / 2)) count=3000 conv=notrunc 2>/dev/null
+
+# Too large; a day; sixty streams; much that is no picture.
+ff -f lavfi -i color=black:size=9000x9000:rate=1 -frames:v 1 -c:v mjpeg -pix_fmt yuvj420p huge.mov
+ff -f lavfi -i "color=black:size=32x32:rate=1/60:duration=86400" $x264 -bf 0 day.mp4
+many=$(for i in $(seq 60); do echo "-map 0:v"; done)
+for file in many.mp4 many.mkv many.ts; do
+  ff -i one.mp4 $many -c copy $file
+done
+{ echo ';FFMETADATA1'; printf title=; head -c 3000000 /dev/zero | tr '\0' x; echo; } >tags.txt
+ff -i cfr-25.mp4 -f ffmetadata -i tags.txt -map_metadata 1 -attach long.mp4 -metadata:s:t mimetype=application/octet-stream -c copy attached.mkv

@@ -410,6 +410,8 @@ static void jump(struct extraction *x, int64_t t, int64_t instant) {
 // Pictures.
 
 static void forget_shown(struct extraction *x, size_t n) {
+    if (n == 0)
+        return;
     for (size_t i = 0; i < n; i++)
         av_frame_free(&x->shown[i]);
     x->shown_count -= n;
@@ -496,6 +498,8 @@ static void raise_floor(struct extraction *x, int64_t pts) {
     size_t n = 0;
     while (n < x->known_count && x->known[n] < pts)
         n++;
+    if (n == 0)
+        return;
     x->known_count -= n;
     memmove(x->known, x->known + n, x->known_count * sizeof *x->known);
 }

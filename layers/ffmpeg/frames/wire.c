@@ -269,6 +269,8 @@ void free_plan(struct plan *p) {
 
 // Bytes of the video, by range requests.
 
+enum { LONGEST_READ = 1 << 20 }; // that the other side allows
+
 enum request_kind { READ, WILL_READ_NOW, WILL_READ_LATER };
 
 struct request {
@@ -292,6 +294,8 @@ static int read_range(void *opaque, uint8_t *buffer, int size) {
         return AVERROR_EOF;
     if (size > r->size - r->position)
         size = (int)(r->size - r->position);
+    if (size > LONGEST_READ)
+        size = LONGEST_READ; // FFmpeg asks for the rest
     ask(r->position, size, READ);
     int64_t n;
     read_all(ANSWERS, &n, sizeof n);
