@@ -64,8 +64,8 @@ e2e: ready ## Test the running stack from outside
 	go test -count=1 -timeout 30m ./test/...
 
 .PHONY: bench
-bench: ffmpeg ## Measure the engine against the naive way, and the local stack's parts
-	go test -run '^$$' -bench . -benchtime 3x ./internal/frames
+bench: ready ## Measure the engine against other ways, and the local stack's parts; BENCH=quick takes minutes
+	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick)
 	go test -run '^$$' -bench . ./internal/local/...
 
 .PHONY: api
