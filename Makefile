@@ -26,7 +26,7 @@ up: ready ## Run the whole system until Ctrl-C: http://127.0.0.1:8080
 
 .PHONY: ready
 ready:
-	@$(MAKE) -j2 ffmpeg build
+	@$(MAKE) -j2 frames build
 
 .PHONY: build
 build: ## Build the functions and the command
@@ -34,12 +34,13 @@ build: ## Build the functions and the command
 	$(BUILD) -tags lambda.norpc -o build/functions/ ./functions/...
 	$(BUILD) -o bin/fotograma ./cmd/fotograma
 
-.PHONY: ffmpeg
-ffmpeg: ## Install FFmpeg where it is missing
-	@infra/install ffmpeg ffprobe
+.PHONY: frames
+frames: ## Build the program that decodes; installs FFmpeg's libraries where they are missing
+	@infra/install gcc libav
+	@$(MAKE) -C layers/ffmpeg/frames OUT=$(CURDIR)/bin/fotograma-frames
 
 .PHONY: test
-test: ffmpeg lint vet vuln unit e2e ## Everything that CI runs
+test: frames lint vet vuln unit e2e ## Everything that CI runs
 
 .PHONY: lint
 lint: bin/golangci-lint ## Read the code for mistakes
@@ -55,16 +56,17 @@ vuln: bin/govulncheck ## Look for known vulnerabilities in what is used
 
 .PHONY: unit
 unit: ## Test the packages, with the race detector; DynamoDB's against npm's dynalite
-	@infra/install ffmpeg ffprobe gcc npm unzip
+	@infra/install ffmpeg ffprobe gcc libav npm unzip
 	CGO_ENABLED=1 go test -race -tags oracle $$(go list ./... | grep -v /test/)
 
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
-	@infra/install python3 unzip
+	@infra/install ffmpeg python3 unzip
 	go test -count=1 -timeout 30m ./test/...
 
 .PHONY: bench
 bench: ready ## Measure the engine against other ways, and the local stack's parts; BENCH=quick takes minutes
+	@infra/install ffmpeg ffprobe
 	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick)
 	go test -run '^$$' -bench . ./internal/local/...
 

@@ -25,25 +25,37 @@ import (
 
 func demoCommand() *cobra.Command {
 	var o local.Options
-	var out string
+	var out, extraction string
 	cmd := &cobra.Command{
 		Use:   "demo VIDEO",
 		Short: "Walk one video through the whole system, and check what comes back",
 		Long: `Start the stack (or use the one that runs), register a person, upload the video,
 wait for its frames, download and check them, and show the mail that was sent.
 The exit code is 0 only if the archive is right.`,
+		Example: `  fotograma demo holiday.mp4
+  fotograma demo holiday.mp4 --extraction '{"mode": "scenes", "format": "webp", "width": 640}'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return demo(cmd.Context(), o, args[0], out, cmd.OutOrStdout())
+			return demo(cmd.Context(), o, demoOf{args[0], out, extraction}, cmd.OutOrStdout())
 		},
 	}
 	stackFlags(cmd.Flags(), &o)
 	cmd.Flags().StringVarP(&out, "output", "o", ".demo/frames.zip", "where the ZIP goes")
+	cmd.Flags().StringVarP(&extraction, "extraction", "x", "", "what to extract, as the API takes it in JSON; by default one JPEG a second")
 	return cmd
 }
 
-func demo(ctx context.Context, o local.Options, video, zip string, out io.Writer) (err error) {
-	for _, path := range []*string{&video, &zip} { // the stack changes the working directory
+// demoOf is what is walked through the system.
+type demoOf struct {
+	video, zip string // files
+	extraction string // JSON; may be empty
+}
+
+func demo(ctx context.Context, o local.Options, d demoOf, out io.Writer) (err error) {
+	if d.extraction != "" && !json.Valid([]byte(d.extraction)) {
+		return errors.New("--extraction is not JSON")
+	}
+	for _, path := range []*string{&d.video, &d.zip} { // the stack changes the working directory
 		if *path, err = filepath.Abs(*path); err != nil {
 			return fmt.Errorf("find %s: %w", *path, err)
 		}
@@ -66,7 +78,7 @@ func demo(ctx context.Context, o local.Options, video, zip string, out io.Writer
 		webURL, inboxURL = stack.WebURL(), stack.InboxURL()
 		fmt.Fprintf(out, "The stack is up at %s (%d ms).\n", webURL, time.Since(started).Milliseconds())
 	}
-	return walk(ctx, webURL, inboxURL, video, zip, out)
+	return walk(ctx, webURL, inboxURL, d, out)
 }
 
 // answers tells whether a stack runs at an address, without trying twice.
@@ -84,7 +96,7 @@ func answers(ctx context.Context, webURL string) bool {
 }
 
 // walk takes one video all the way through a running stack.
-func walk(ctx context.Context, webURL, inboxURL, path, zip string, out io.Writer) error {
+func walk(ctx context.Context, webURL, inboxURL string, d demoOf, out io.Writer) error {
 	api := client.New(webURL)
 	email := fmt.Sprintf("demo-%s@example.com", rand.Text()[:8])
 	if err := register(ctx, api, email); err != nil {
@@ -93,7 +105,7 @@ func walk(ctx context.Context, webURL, inboxURL, path, zip string, out io.Writer
 	fmt.Fprintf(out, "Registered %s.\n\n", email)
 
 	bars := progressBars(ctx, out)
-	video, err := uploadFile(ctx, api, path, bars)
+	video, err := uploadFile(ctx, api, d, bars)
 	if err == nil {
 		video, err = waitFor(ctx, api, video.ID, bars)
 	}
@@ -107,7 +119,7 @@ func walk(ctx context.Context, webURL, inboxURL, path, zip string, out io.Writer
 	if video.Status != client.Completed {
 		return fmt.Errorf("the video ended as %s", video.Status)
 	}
-	archive, err := fetch(ctx, api, video, zip)
+	archive, err := fetch(ctx, api, video, d.zip)
 	if err != nil {
 		return err
 	}
@@ -142,8 +154,8 @@ func register(ctx context.Context, api *client.Client, email string) error {
 	return nil
 }
 
-func uploadFile(ctx context.Context, api *client.Client, path string, bars *mpb.Progress) (*client.Video, error) {
-	file, err := os.Open(path)
+func uploadFile(ctx context.Context, api *client.Client, d demoOf, bars *mpb.Progress) (*client.Video, error) {
+	file, err := os.Open(d.video)
 	if err != nil {
 		return nil, fmt.Errorf("open the video: %w", err)
 	}
@@ -156,7 +168,8 @@ func uploadFile(ctx context.Context, api *client.Client, path string, bars *mpb.
 		mpb.PrependDecorators(decor.Name("Uploading ", decor.WCSyncWidthR)),
 		mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f")))
 	video, err := api.Upload(ctx, file, client.NewVideo{
-		Filename: filepath.Base(path), Size: info.Size(), ContentType: contentType(path), IdempotencyKey: rand.Text(),
+		Filename: filepath.Base(d.video), Size: info.Size(), ContentType: contentType(d.video),
+		Extraction: json.RawMessage(d.extraction), IdempotencyKey: rand.Text(),
 	}, func(n int) { bar.IncrBy(n) })
 	if err != nil {
 		bar.Abort(false)

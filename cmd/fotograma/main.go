@@ -7,18 +7,32 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
+	findProgramsBesideUs()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := root().ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fotograma:", err)
 		os.Exit(exitCode(err))
+	}
+}
+
+// findProgramsBesideUs lets the functions that we start find the programs that
+// were installed with us.
+func findProgramsBesideUs() {
+	self, err := os.Executable()
+	if err == nil {
+		err = os.Setenv("PATH", os.Getenv("PATH")+string(os.PathListSeparator)+filepath.Dir(self))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fotograma:", err)
 	}
 }
 

@@ -1,5 +1,5 @@
 // Command process is ProcessFunction: the worker of package processing, in a
-// container image with FFmpeg.
+// container image with FFmpeg's libraries.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() {
 	var cfg processing.WorkerConfig
 	fn := boot.Start(&cfg)
 	aws := processing.AWS{DB: dynamodb.NewFromConfig(fn.AWS), S3: s3.NewFromConfig(fn.AWS), Q: sqs.NewFromConfig(fn.AWS)}
-	engine := boot.Must(frames.New(frames.Config{FFmpeg: cfg.FFmpeg, FFprobe: cfg.FFprobe, Limits: cfg.Limits()}))
+	engine := boot.Must(frames.New(frames.Config{Program: cfg.FramesProgram, Limits: cfg.Limits()}))
 	worker := processing.NewWorker(cfg, aws, engine, fn.Metrics, time.Now, boot.NewID)
 	lambda.Start(batch.Handle(worker.HandleMessage))
 }

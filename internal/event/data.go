@@ -44,8 +44,8 @@ type Archive struct {
 	Key         string    `json:"key"`
 	ManifestKey string    `json:"manifest_key"`
 	Frames      int       `json:"frames"`
-	Size        int64     `json:"size"` // bytes
-	SHA256      string    `json:"sha256"`
+	Size        int64     `json:"size"`             // bytes
+	SHA256      string    `json:"sha256,omitempty"` // hex; unknown where several workers wrote it at once
 	ExpiresAt   time.Time `json:"expires_at"`
 }
 

@@ -3,6 +3,7 @@ package event_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -73,32 +74,51 @@ func TestAnEventIsNotReadAsAnother(t *testing.T) {
 }
 
 func TestUploadMetadataComesBack(t *testing.T) {
-	sent := event.Upload{
-		VideoRef: event.VideoRef{VideoID: "v", OwnerID: "o", Run: 1}, Filename: "ação.mp4",
-		SHA256: strings.Repeat("a", 64), Extraction: json.RawMessage(`{"mode":"fps"}`),
-	}
-	value, err := sent.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range value {
-		if r > 0x7e || r < 0x21 {
-			t.Fatalf("%q in S3 metadata", r)
+	for name, sent := range map[string]event.Upload{
+		"short": {Filename: "ação.mp4", SHA256: strings.Repeat("a", 64), Extraction: json.RawMessage(`{"mode":"fps"}`)},
+		"long":  {Filename: strings.Repeat("<", 255), Extraction: json.RawMessage(`{"timestamps":` + timestamps(250) + `}`)},
+	} {
+		sent.VideoRef = event.VideoRef{VideoID: "v", OwnerID: "o", Run: 1}
+		value, err := sent.Encode()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
-	}
-	got, err := event.DecodeUpload(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(sent, got); diff != "" {
-		t.Errorf("(-sent +got):\n%s", diff)
+		for _, r := range value {
+			if r > 0x7e || r < 0x21 {
+				t.Fatalf("%s: %q in S3 metadata", name, r)
+			}
+		}
+		if len(value) > event.MaxMetadata {
+			t.Errorf("%s: %d bytes", name, len(value))
+		}
+		got, err := event.DecodeUpload(value)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(sent, got); diff != "" {
+			t.Errorf("%s (-sent +got):\n%s", name, diff)
+		}
 	}
 }
 
+// timestamps gives a JSON list of n instants that are some seconds apart.
+func timestamps(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("%.3f", float64(i)*7+float64(i*7919%1000)/1000)
+	}
+	return "[" + strings.Join(list, ",") + "]"
+}
+
 func TestUploadMetadataThatS3WouldRefuse(t *testing.T) {
-	big := event.Upload{VideoRef: event.VideoRef{VideoID: "v", OwnerID: "o"}, Filename: strings.Repeat("x", event.MaxMetadata)}
-	if _, err := big.Encode(); err == nil {
-		t.Error("it was encoded")
+	for name, extraction := range map[string]string{
+		"more than fits":                `{"timestamps":` + timestamps(2000) + `}`,
+		"more than would be read again": `{"timestamps":[` + strings.Repeat("1,", 40_000) + `1]}`,
+	} {
+		big := event.Upload{VideoRef: event.VideoRef{VideoID: "v", OwnerID: "o"}, Extraction: json.RawMessage(extraction)}
+		if _, err := big.Encode(); !errors.Is(err, event.ErrTooLong) {
+			t.Errorf("%s: %v, want ErrTooLong", name, err)
+		}
 	}
 }
 
@@ -110,6 +130,8 @@ func FuzzDecodeUpload(f *testing.F) {
 	f.Add(value)
 	f.Add("")
 	f.Add("e30")
+	f.Add("z.")
+	f.Add("z.q1bKK81VslJQKk5NLlYCAA")
 	f.Fuzz(func(t *testing.T, value string) {
 		u, err := event.DecodeUpload(value)
 		if err != nil && !errors.Is(err, event.ErrMalformed) {

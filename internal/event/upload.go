@@ -1,9 +1,13 @@
 package event
 
 import (
+	"bytes"
+	"compress/flate"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -26,16 +30,43 @@ type Upload struct {
 	Extraction json.RawMessage `json:"extraction"`
 }
 
+// ErrTooLong tells that an Upload does not fit into S3's metadata.
+var ErrTooLong = errors.New("upload metadata is too long")
+
+// deflated marks a metadata value that is compressed (RFC 1951). The dot is none
+// of base64url's characters, so no other value begins with it.
+const deflated = "z."
+
+// maxUpload is how long the JSON of an Upload may be, in bytes, when it is
+// decompressed.
+const maxUpload = 64 << 10
+
 // Encode gives the metadata value: JSON in base64url, since S3 metadata is
-// ASCII. It fails when the value would be longer than MaxMetadata.
+// ASCII; compressed if it must be. The error wraps ErrTooLong when even so the
+// value would be longer than MaxMetadata.
 func (u Upload) Encode() (string, error) {
 	raw, err := json.Marshal(u)
 	if err != nil {
 		return "", fmt.Errorf("encode upload metadata: %w", err)
 	}
 	value := base64.RawURLEncoding.EncodeToString(raw)
-	if len(value) > MaxMetadata {
-		return "", fmt.Errorf("encode upload metadata: %d bytes, S3 takes %d", len(value), MaxMetadata)
+	if len(value) <= MaxMetadata {
+		return value, nil
+	}
+	var small bytes.Buffer
+	w, err := flate.NewWriter(&small, flate.BestCompression)
+	if err != nil {
+		return "", fmt.Errorf("compress upload metadata: %w", err)
+	}
+	if _, err := w.Write(raw); err != nil {
+		return "", fmt.Errorf("compress upload metadata: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return "", fmt.Errorf("compress upload metadata: %w", err)
+	}
+	value = deflated + base64.RawURLEncoding.EncodeToString(small.Bytes())
+	if len(value) > MaxMetadata || len(raw) > maxUpload {
+		return "", fmt.Errorf("encode %d bytes: %w", len(raw), ErrTooLong)
 	}
 	return value, nil
 }
@@ -43,7 +74,11 @@ func (u Upload) Encode() (string, error) {
 // DecodeUpload reads the metadata value that Encode gave. The error wraps
 // ErrMalformed.
 func DecodeUpload(value string) (Upload, error) {
+	value, compressed := strings.CutPrefix(value, deflated)
 	raw, err := base64.RawURLEncoding.DecodeString(value)
+	if err == nil && compressed {
+		raw, err = io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(raw)), maxUpload))
+	}
 	if err != nil {
 		return Upload{}, fmt.Errorf("%w: upload metadata: %w", ErrMalformed, err)
 	}

@@ -28,11 +28,19 @@ var extensions = map[string]string{FormatJPEG: "jpg", FormatPNG: "png", FormatWe
 // of each entry's content, so that readers of the stream need no data
 // descriptor.
 type archive struct {
-	zip  *zip.Writer
-	out  *bufio.Writer
-	sum  hash.Hash
-	size int64
-	w    io.Writer
+	zip     *zip.Writer
+	out     *bufio.Writer
+	sum     hash.Hash // nil where what came before is not at hand
+	size    int64
+	w       io.Writer
+	entries []entry
+}
+
+// entry is what a ZIP's central directory says of an entry of ours.
+type entry struct {
+	Name string `json:"name"`
+	CRC  uint32 `json:"crc"`
+	Size int64  `json:"size"`
 }
 
 func newArchive(w io.Writer) *archive {
@@ -48,18 +56,59 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func (a *archive) write(p []byte) (int, error) {
 	n, err := a.w.Write(p)
-	a.sum.Write(p[:n])
+	if a.sum != nil {
+		a.sum.Write(p[:n])
+	}
 	a.size += int64(n)
 	return n, err
 }
 
+// resume returns an archive to which entries were written elsewhere, in order,
+// and which goes on in w.
+func resume(w io.Writer, entries []entry) (*archive, error) {
+	a := newArchive(io.Discard)
+	a.sum = nil
+	zeros := make([]byte, 256<<10)
+	for _, e := range entries {
+		// The ZIP's writer counts the bytes to know where the next entry begins.
+		content, err := a.begin(e.Name, e.CRC, e.Size)
+		if err != nil {
+			return nil, err
+		}
+		for left := e.Size; left > 0; {
+			n, err := content.Write(zeros[:min(left, int64(len(zeros)))])
+			if err != nil {
+				return nil, fmt.Errorf("counting the archive: %w", err)
+			}
+			left -= int64(n)
+		}
+	}
+	if err := a.out.Flush(); err != nil {
+		return nil, fmt.Errorf("counting the archive: %w", err)
+	}
+	a.w = w
+	return a, nil
+}
+
+// pause writes what is still in memory; the archive goes on elsewhere.
+func (a *archive) pause() error {
+	if err := a.zip.Flush(); err != nil {
+		return fmt.Errorf("writing the archive: %w", err)
+	}
+	if err := a.out.Flush(); err != nil {
+		return fmt.Errorf("writing the archive: %w", err)
+	}
+	return nil
+}
+
 // add writes an entry.
 func (a *archive) add(name string, crc uint32, content []byte) error {
-	entry, err := a.begin(name, crc, int64(len(content)))
+	w, err := a.begin(name, crc, int64(len(content)))
 	if err != nil {
 		return err
 	}
-	if _, err := entry.Write(content); err != nil {
+	a.entries = append(a.entries, entry{name, crc, int64(len(content))})
+	if _, err := w.Write(content); err != nil {
 		return fmt.Errorf("writing the archive: %w", err)
 	}
 	return nil
@@ -76,26 +125,26 @@ func (a *archive) begin(name string, crc uint32, size int64) (io.Writer, error) 
 		UncompressedSize64: uint64(size),
 	}
 	header.SetMode(0o644)
-	entry, err := a.zip.CreateRaw(header)
+	content, err := a.zip.CreateRaw(header)
 	if err != nil {
 		return nil, fmt.Errorf("writing the archive: %w", err)
 	}
-	return entry, nil
+	return content, nil
 }
 
 // close writes the manifest and the central directory and returns the
-// archive's SHA-256.
+// archive's SHA-256, empty if it was resumed.
 func (a *archive) close(m *Manifest) (string, error) {
 	// Encoded twice rather than kept: its CRC and size come before it.
 	sum, size := crc32.NewIEEE(), int64(0)
 	if err := m.encode(writerFunc(func(p []byte) (int, error) { size += int64(len(p)); return sum.Write(p) })); err != nil {
 		return "", err
 	}
-	entry, err := a.begin(manifestName, sum.Sum32(), size)
+	content, err := a.begin(manifestName, sum.Sum32(), size)
 	if err != nil {
 		return "", err
 	}
-	if err := m.encode(entry); err != nil {
+	if err := m.encode(content); err != nil {
 		return "", fmt.Errorf("writing the archive: %w", err)
 	}
 	if err := a.zip.Close(); err != nil {
@@ -103,6 +152,9 @@ func (a *archive) close(m *Manifest) (string, error) {
 	}
 	if err := a.out.Flush(); err != nil {
 		return "", fmt.Errorf("writing the archive: %w", err)
+	}
+	if a.sum == nil {
+		return "", nil
 	}
 	return hex.EncodeToString(a.sum.Sum(nil)), nil
 }

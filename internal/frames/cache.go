@@ -4,21 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 )
 
 // A remote source answers in some 30 ms whatever is asked of it, so it is asked
 // for much at a time, and early.
 const (
-	blockSize   = 1 << 20 // bytes; also the smallest read, enough for most headers and indexes
-	runBlocks   = 4       // blocks in the largest single read
-	aheadBlocks = 8       // blocks kept in flight ahead of a sequential reader
-	cacheBlocks = 24      // blocks kept in all
+	blockSize   = 256 << 10 // bytes
+	firstBlocks = 4         // blocks read where nothing is known of what comes next: enough for most headers
+	runBlocks   = 16        // blocks in the largest single read
+	aheadBlocks = 32        // blocks kept in flight ahead of a sequential reader
+	cacheBlocks = 96        // blocks kept in all
 )
 
 // cache is an [io.ReaderAt] over a Source that reads in large blocks, reads
-// ahead of a sequential reader, and keeps what was read last. Probing and
-// decoding share it, so a file's header and index are fetched once.
+// ahead of a sequential reader or of one that says where it will read, and
+// keeps what was read last.
 type cache struct {
 	src  Source
 	life func() // called whenever something is read from the cache
@@ -30,6 +32,7 @@ type cache struct {
 	clock  int64 // counts uses, for the least recently used
 	last   int64 // the block that was read last
 	window int64 // how many blocks to read ahead of it
+	stop   int64 // the block at which reading ahead stops, until the reader passes it
 	err    error // the first failure of src
 }
 
@@ -42,7 +45,7 @@ type block struct {
 }
 
 func newCache(src Source, life func()) *cache {
-	return &cache{src: src, life: life, blocks: make(map[int64]*block), last: -2}
+	return &cache{src: src, life: life, blocks: make(map[int64]*block), last: -2, stop: math.MaxInt64}
 }
 
 // ReadAt implements [io.ReaderAt].
@@ -73,26 +76,43 @@ func (c *cache) get(i int64) *block {
 	switch i {
 	case c.last:
 	case c.last + 1:
-		c.window = min(max(1, 2*c.window), aheadBlocks)
+		c.window = min(max(firstBlocks, 2*c.window), aheadBlocks)
 	default:
 		c.window = 0
 	}
 	c.last = i
-	b, ok := c.blocks[i]
-	if !ok {
-		c.fetch(i, i+1)
-		b = c.blocks[i]
+	if i >= c.stop {
+		c.stop = math.MaxInt64
 	}
+	if c.blocks[i] == nil {
+		c.fetchMissing(i, min(i+firstBlocks, c.end()))
+	}
+	b := c.blocks[i]
 	c.clock++
 	b.used = c.clock
 	c.readAhead(i)
 	return b
 }
 
+// end returns the block up to which it makes sense to read ahead.
+func (c *cache) end() int64 { return min((c.src.Size()+blockSize-1)/blockSize, c.stop) }
+
+// expect hears what will be read: now, with nothing after it before the next
+// call, or later. It may be much, and only the beginning of that is fetched.
+func (c *cache) expect(from, to int64, now bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from, to = max(from, 0)/blockSize, (min(to, c.src.Size())+blockSize-1)/blockSize
+	if now {
+		c.stop = to
+	}
+	c.fetchMissing(from, min(to, from+aheadBlocks))
+}
+
 // readAhead fetches what is missing of the window after block i, once that is
 // half of it, so that the reads become large.
 func (c *cache) readAhead(i int64) {
-	end := min(i+1+c.window, (c.src.Size()+blockSize-1)/blockSize)
+	end := min(i+1+c.window, c.end())
 	from := i + 1
 	for from < end && c.blocks[from] != nil {
 		from++
@@ -100,6 +120,12 @@ func (c *cache) readAhead(i int64) {
 	if ahead := from - i - 1; ahead > c.window/2 {
 		return
 	}
+	c.fetchMissing(from, end)
+}
+
+// fetchMissing fetches those of the blocks from to end (exclusive) that are not
+// there, neighbours with one read.
+func (c *cache) fetchMissing(from, end int64) {
 	for from < end {
 		to := from
 		for to < end && to < from+runBlocks && c.blocks[to] == nil {

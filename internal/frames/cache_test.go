@@ -2,10 +2,10 @@ package frames
 
 import (
 	"bytes"
-	"context"
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"io"
-	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -63,8 +63,8 @@ func TestCacheReadsAheadInLargePieces(t *testing.T) {
 	if len(calls) > 12 {
 		t.Errorf("31 blocks took %d reads: %v", len(calls), calls)
 	}
-	if !slices.Contains(calls, readCall{0, blockSize}) {
-		t.Errorf("the first byte is late: it comes with more than a block in %v", calls)
+	if !slices.Contains(calls, readCall{0, firstBlocks * blockSize}) {
+		t.Errorf("the first byte is late: it comes with more than need be in %v", calls)
 	}
 	seen := make(map[int64]bool)
 	for _, call := range calls {
@@ -136,55 +136,66 @@ type shortSource struct{}
 func (shortSource) Size() int64                           { return 1000 }
 func (shortSource) ReadAt(p []byte, _ int64) (int, error) { return len(p) / 2, io.EOF }
 
-func TestServerGivesTheFileUnderItsPathOnly(t *testing.T) {
-	src := &remote{content: content(3*blockSize + 1)}
-	in, err := serve(context.Background(), src, func() {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	get := func(method, url, span string) (int, []byte) {
+func TestCacheReadsWhatIsExpected(t *testing.T) {
+	src := &remote{content: content(100 * blockSize)}
+	c := newCache(src, func() {})
+	read := func(from, to int64) {
 		t.Helper()
-		request, err := http.NewRequestWithContext(context.Background(), method, url, nil)
-		if err != nil {
-			t.Fatal(err)
+		p := make([]byte, to-from)
+		if _, err := c.ReadAt(p, from); err != nil || !bytes.Equal(p, src.content[from:to]) {
+			t.Fatalf("%d to %d: %v", from, to, err)
 		}
-		if span != "" {
-			request.Header.Set("Range", span)
+	}
+	c.expect(10*blockSize, 13*blockSize, true)
+	c.expect(50*blockSize+5, 51*blockSize, false)
+	read(10*blockSize, 13*blockSize)
+	read(50*blockSize+5, 51*blockSize)
+	c.wait()
+	want := []readCall{{10 * blockSize, 3 * blockSize}, {50 * blockSize, blockSize}}
+	got := src.calls()
+	slices.SortFunc(got, func(a, b readCall) int { return cmp.Compare(a.offset, b.offset) })
+	if got = got[:min(len(got), 2)]; !slices.Equal(got, want) {
+		t.Errorf("reads %v, want %v first", got, want)
+	}
+	for from := int64(-1 << 40); from < 1<<40; from += 1 << 38 {
+		c.expect(from, from+1<<39, true) // whatever a program says
+	}
+	read(99*blockSize, 100*blockSize)
+}
+
+func TestRangesAreServed(t *testing.T) {
+	src := &remote{content: content(3*blockSize + 1)}
+	size := src.Size()
+	serve := func(requests ...int64) ([]byte, error) {
+		var in, out bytes.Buffer
+		for _, n := range requests {
+			_ = binary.Write(&in, binary.LittleEndian, n)
 		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = response.Body.Close() }()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response.StatusCode, body
+		err := serveRanges(newCache(src, func() {}), &in, &out)
+		return out.Bytes(), err
 	}
 	for _, c := range []struct {
-		name, method, url, span string
-		status                  int
-		body                    []byte
+		name     string
+		requests []int64
+		answer   int64
+		content  []byte
 	}{
-		{"whole", "GET", in.url, "", 200, src.content},
-		{"from the middle", "GET", in.url, "bytes=1500000-", 206, src.content[1500000:]},
-		{"a few bytes", "GET", in.url, "bytes=10-19", 206, src.content[10:20]},
-		{"the end", "GET", in.url, "bytes=-5", 206, src.content[len(src.content)-5:]},
-		{"past the end", "GET", in.url, "bytes=99999999-", 416, nil},
-		{"another path", "GET", in.url + "x", "", 404, nil},
-		{"the root", "GET", in.url[:len("http://127.0.0.1:")+5] + "/", "", 404, nil},
-		{"another method", "POST", in.url, "", 404, nil},
+		{"the beginning", []int64{0, 10, askRead}, 10, src.content[:10]},
+		{"over the end", []int64{size - 5, 100, askRead}, 5, src.content[size-5:]},
+		{"past the end", []int64{size, 100, askRead}, 0, nil},
+		{"after a hint", []int64{5, 1 << 60, askNow, 5, 5, askRead}, 5, src.content[5:10]},
 	} {
-		status, body := get(c.method, c.url, c.span)
-		if status != c.status || c.body != nil && !bytes.Equal(body, c.body) {
-			t.Errorf("%s: %d with %d bytes", c.name, status, len(body))
+		got, err := serve(c.requests...)
+		if err != nil || len(got) < 8 || int64(binary.LittleEndian.Uint64(got)) != c.answer || !bytes.Equal(got[8:], c.content) {
+			t.Errorf("%s: %d bytes, %v", c.name, len(got), err)
 		}
 	}
-	if err := in.close(); err != nil {
-		t.Error(err)
-	}
-	if _, err := http.Get(in.url); err == nil {
-		t.Error("the server answers after it was closed")
+	for name, requests := range map[string][]int64{
+		"negative offset": {-1, 10, askRead}, "negative length": {0, -1, askRead},
+		"too much": {0, longestRead + 1, askRead}, "half a request": {0},
+	} {
+		if _, err := serve(requests...); err == nil {
+			t.Errorf("%s was served", name)
+		}
 	}
 }

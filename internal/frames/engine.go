@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -14,27 +16,30 @@ import (
 // engineName is what a manifest calls this engine.
 const engineName = "fotograma"
 
+// programName is the program that the engine runs, see layers/ffmpeg/frames.
+const programName = "fotograma-frames"
+
 // Config is what an [Engine] is made of. The zero value is usable.
 type Config struct {
-	// FFmpeg and FFprobe are the programs, by path or by name on PATH; "ffmpeg"
-	// and "ffprobe" if empty. Version 5.1 or later.
-	FFmpeg, FFprobe string
+	// Program is the path of fotograma-frames. If empty it is looked for beside
+	// the running program, and then in PATH.
+	Program string
 	// Limits for every video; [DefaultLimits] if zero.
 	Limits Limits
-	// Threads is how many decoding threads a video gets; as many as there are
-	// CPUs for this process if 0.
+	// Threads is how many decoding threads a video gets, and how many pictures are
+	// encoded side by side; as many as there are CPUs for this process if 0.
 	Threads int
 }
 
 // Engine extracts frames. It is safe for use by several goroutines; each call
-// runs FFmpeg processes of its own.
+// runs a process of its own.
 type Engine struct {
-	ffmpeg, ffprobe string
-	limits          Limits
-	threads         int
+	program string
+	limits  Limits
+	threads int
 }
 
-// New returns an engine, or an error if a limit makes no sense or if a program
+// New returns an engine, or an error if a limit makes no sense or if the program
 // is not there.
 func New(c Config) (*Engine, error) {
 	if c.Limits == (Limits{}) {
@@ -46,18 +51,30 @@ func New(c Config) (*Engine, error) {
 	if c.Threads == 0 {
 		c.Threads = runtime.GOMAXPROCS(0)
 	}
-	e := &Engine{limits: c.Limits, threads: min(max(c.Threads, 1), 16)}
-	for _, program := range []struct {
-		found            *string
-		configured, name string
-	}{{&e.ffmpeg, c.FFmpeg, "ffmpeg"}, {&e.ffprobe, c.FFprobe, "ffprobe"}} {
-		path, err := exec.LookPath(pick(program.configured != "", program.configured, program.name))
-		if err != nil {
-			return nil, fmt.Errorf("looking for %s: %w", program.name, err)
-		}
-		*program.found = path
+	program, err := findProgram(c.Program)
+	if err != nil {
+		return nil, err
 	}
-	return e, nil
+	return &Engine{program: program, limits: c.Limits, threads: min(max(c.Threads, 1), 16)}, nil
+}
+
+func findProgram(configured string) (string, error) {
+	names := []string{configured}
+	if configured == "" {
+		names = []string{programName}
+		if self, err := os.Executable(); err == nil {
+			names = []string{filepath.Join(filepath.Dir(self), programName), programName}
+		}
+	}
+	var found error
+	for _, name := range names {
+		path, err := exec.LookPath(name)
+		if err == nil {
+			return filepath.Abs(path) //nolint:wrapcheck // fails only without a working directory
+		}
+		found = err
+	}
+	return "", fmt.Errorf("looking for %s: %w", programName, found)
 }
 
 // ExtractOptions is what [Engine.Extract] may know besides the extraction.
@@ -87,6 +104,9 @@ type Result struct {
 	SHA256 string
 	// Warnings are the manifest's.
 	Warnings []Warning
+	// Plain says why every picture had to be decoded; empty if only those were that
+	// the wanted ones need.
+	Plain string
 	// Log is the beginning of what FFmpeg had to say about a damaged video, for
 	// the operator.
 	Log string
@@ -97,12 +117,24 @@ type Result struct {
 // it has ended.
 func (e *Engine) Probe(ctx context.Context, src Source) (Media, error) {
 	var media Media
-	err := e.open(ctx, src, func(ctx context.Context, in *input, watch *watchdog) error {
-		var err error
-		media, err = e.probe(ctx, in, watch.life)
-		return err
+	err := e.open(ctx, src, func(ctx context.Context, in *input) error {
+		_, err := e.converse(ctx, in, func(m Media) ([]byte, error) {
+			media = m
+			return nil, errEnough
+		}, nil)
+		return ignoreEnough(err)
 	})
 	return media, err
+}
+
+// errEnough ends a program from which nothing more is wanted.
+var errEnough = errors.New("that is all that was wanted")
+
+func ignoreEnough(err error) error {
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
 }
 
 // Extract writes a ZIP archive of the wanted frames and a manifest to w, from
@@ -116,25 +148,27 @@ func (e *Engine) Extract(ctx context.Context, src Source, x Extraction, opts Ext
 	if err := x.Validate(); err != nil {
 		return Result{}, err
 	}
+	x = x.WithDefaults()
 	var result Result
-	err := e.open(ctx, src, func(ctx context.Context, in *input, watch *watchdog) error {
-		media, err := e.probe(ctx, in, watch.life)
-		if err != nil {
+	err := e.open(ctx, src, func(ctx context.Context, in *input) error {
+		r := &run{engine: e, in: in, x: x, opts: opts, archive: newArchive(w)}
+		if err := r.prepare(ctx); err != nil {
 			return err
 		}
-		run, err := e.newRun(in, media, x.WithDefaults(), opts, watch, w)
-		if err != nil {
+		if err := r.extract(ctx); err != nil {
 			return err
 		}
-		result, err = run.extract(ctx)
+		in.watch.pause() // the end of an upload may take its time
+		var err error
+		result, err = r.result()
 		return err
 	})
 	return result, err
 }
 
-// open serves src to FFmpeg while do is under way, under a context that also
-// ends when nothing happens for too long.
-func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, *input, *watchdog) error) error {
+// open reads src for the program while do is under way, under a context that
+// also ends when nothing happens for too long.
+func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, *input) error) error {
 	if src.Size() == 0 {
 		return fail(CodeEmptyFile, "the file has 0 bytes")
 	}
@@ -144,14 +178,9 @@ func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, 
 		cancel(fail(CodeStalled, "nothing happened for %v", e.limits.Silence))
 	})
 	defer watch.stop()
-	in, err := serve(inner, src, watch.life)
-	if err != nil {
-		return err
-	}
-	err = do(inner, in, watch)
-	if closed := in.close(); closed != nil {
-		err = errors.Join(err, closed)
-	}
+	in := &input{cache: newCache(src, watch.life), watch: watch}
+	err := do(inner, in)
+	in.cache.wait()
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -183,7 +212,7 @@ func newWatchdog(after time.Duration, bark func()) *watchdog {
 // life is a sign of life. It may be called by any goroutine.
 func (w *watchdog) life() { w.timer.Reset(w.after) }
 
-// pause lets time pass unwatched while FFmpeg is kept waiting.
+// pause lets time pass unwatched while the program is kept waiting.
 func (w *watchdog) pause() { w.paused.Store(true) }
 
 // resume ends a pause.

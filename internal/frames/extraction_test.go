@@ -17,6 +17,14 @@ func TestExtractionDefaults(t *testing.T) {
 		{"a size", `{"width":320}`, `{"mode":"fps","fps":1,"format":"jpeg","quality":90,"width":320,"fit":"contain"}`},
 		{"all given", `{"mode":"fps","fps":0.5,"start":1,"end":9.5,"max_frames":3,"format":"webp","quality":1,"width":2,"height":3,"fit":"cover"}`,
 			`{"mode":"fps","fps":0.5,"start":1,"end":9.5,"max_frames":3,"format":"webp","quality":1,"width":2,"height":3,"fit":"cover"}`},
+		{"a count", `{"count":12,"end":60}`, `{"mode":"count","count":12,"end":60,"format":"jpeg","quality":90}`},
+		{"every picture", `{"every_nth":1}`, `{"mode":"every_nth","every_nth":1,"format":"jpeg","quality":90}`},
+		{"keyframes", `{"mode":"keyframes","max_frames":5}`, `{"mode":"keyframes","max_frames":5,"format":"jpeg","quality":90}`},
+		{"scenes", `{"mode":"scenes"}`, `{"mode":"scenes","threshold":0.3,"format":"jpeg","quality":90}`},
+		{"a threshold of zero stays", `{"threshold":0}`, `{"mode":"scenes","threshold":0,"format":"jpeg","quality":90}`},
+		{"timestamps, one of them twice", `{"timestamps":[0,1.5,1.5,1000000]}`, `{"mode":"timestamps","timestamps":[0,1.5,1.5,1000000],"format":"jpeg","quality":90}`},
+		{"other outputs", `{"dedupe":true,"sprite":true}`, `{"mode":"fps","fps":1,"format":"jpeg","quality":90,"dedupe":true,"sprite":true}`},
+		{"false is the default", `{"dedupe":false,"sprite":false}`, `{"mode":"fps","fps":1,"format":"jpeg","quality":90}`},
 		{"a start of zero stays", `{"start":0}`, `{"mode":"fps","fps":1,"start":0,"format":"jpeg","quality":90}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -47,7 +55,6 @@ func TestExtractionNamesWhatItRefuses(t *testing.T) {
 		x      Extraction
 		member string
 	}{
-		{"a mode that is not there yet", Extraction{Mode: "keyframes"}, "mode"},
 		{"no such mode", Extraction{Mode: "FPS"}, "mode"},
 		{"negative rate", Extraction{FPS: -1}, "fps"},
 		{"rate over the top", Extraction{FPS: 1001}, "fps"},
@@ -58,6 +65,28 @@ func TestExtractionNamesWhatItRefuses(t *testing.T) {
 		{"interval mode without interval", Extraction{Mode: ModeInterval}, "interval"},
 		{"interval too long", Extraction{Interval: 90_000}, "interval"},
 		{"interval without end", Extraction{Interval: math.Inf(1)}, "interval"},
+		{"members of two modes", Extraction{Interval: 2, Count: 3}, "count"},
+		{"fps and timestamps", Extraction{FPS: 1, Timestamps: []float64{1}}, "timestamps"},
+		{"a count for keyframes", Extraction{Mode: ModeKeyframes, Count: 3}, "count"},
+		{"a threshold for keyframes", Extraction{Mode: ModeKeyframes, Threshold: new(0.5)}, "threshold"},
+		{"count mode without count", Extraction{Mode: ModeCount}, "count"},
+		{"a negative count of frames", Extraction{Count: -1}, "count"},
+		{"a count over the top", Extraction{Count: MaxCount + 1}, "count"},
+		{"every nth without n", Extraction{Mode: ModeEveryNth}, "every_nth"},
+		{"every picture before the first", Extraction{EveryNth: -1}, "every_nth"},
+		{"too rarely", Extraction{EveryNth: MaxEveryNth + 1}, "every_nth"},
+		{"a negative threshold", Extraction{Threshold: new(-0.1)}, "threshold"},
+		{"a threshold over the top", Extraction{Mode: ModeScenes, Threshold: new(1.1)}, "threshold"},
+		{"a threshold that is no number", Extraction{Threshold: new(math.NaN())}, "threshold"},
+		{"timestamps mode without a list", Extraction{Mode: ModeTimestamps}, "timestamps"},
+		{"no timestamps", Extraction{Timestamps: []float64{}}, "timestamps"},
+		{"too many timestamps", Extraction{Timestamps: make([]float64, MaxTimestamps+1)}, "timestamps"},
+		{"a timestamp before the video", Extraction{Timestamps: []float64{-1, 2}}, "timestamps"},
+		{"a timestamp over the top", Extraction{Timestamps: []float64{1, MaxPosition + 1}}, "timestamps"},
+		{"a timestamp that is no number", Extraction{Timestamps: []float64{math.NaN()}}, "timestamps"},
+		{"timestamps that go back", Extraction{Timestamps: []float64{1, 3, 2}}, "timestamps"},
+		{"timestamps and a start", Extraction{Timestamps: []float64{1}, Start: new(0.0)}, "start"},
+		{"timestamps and an end", Extraction{Timestamps: []float64{1}, End: new(5.0)}, "end"},
 		{"start before the video", Extraction{Start: new(-0.1)}, "start"},
 		{"start is no number", Extraction{Start: new(math.NaN())}, "start"},
 		{"end before the video", Extraction{End: new(-1.0)}, "end"},
@@ -83,5 +112,25 @@ func TestExtractionNamesWhatItRefuses(t *testing.T) {
 				t.Errorf("refused %q because it %q, want %q", refused.Member, refused.Reason, c.member)
 			}
 		})
+	}
+}
+
+func TestExtractionKnowsItsMost(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		x    Extraction
+		most int64
+	}{
+		{"as long as the video", Extraction{}, -1},
+		{"to an end", Extraction{FPS: 2, End: new(5.0)}, 10},
+		{"a count", Extraction{Count: 7, End: new(5.0)}, 7},
+		{"a list", Extraction{Timestamps: []float64{1, 1, 8}}, 3},
+		{"at most two of a list", Extraction{Timestamps: []float64{1, 1, 8}, MaxFrames: 2}, 2},
+		{"keyframes to an end", Extraction{Mode: ModeKeyframes, End: new(5.0)}, -1},
+		{"some scenes", Extraction{Mode: ModeScenes, MaxFrames: 4}, 4},
+	} {
+		if most := c.x.WithDefaults().most(); most != c.most {
+			t.Errorf("%s: %d, want %d", c.name, most, c.most)
+		}
 	}
 }

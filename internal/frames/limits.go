@@ -54,6 +54,6 @@ func (l Limits) Validate() error {
 // allocate: room for a picture in the widest pixel format, with its edges.
 func (l Limits) allocation() int64 { return 64<<20 + 16*l.Pixels }
 
-// maxImage returns the largest encoded image in bytes: PNG in RGB that did not
-// compress at all, and some.
-func maxImage(width, height int) int { return 1<<20 + 4*width*height }
+// maxImage returns the size of the largest encoded image of so many pixels, in
+// bytes: PNG in RGB that did not compress at all, and some.
+func maxImage(pixels int64) int { return int(1<<20 + 4*pixels) }

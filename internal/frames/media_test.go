@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/fotograma/fotograma/internal/frames/framestest"
 )
 
 // media is where the generated videos are.
@@ -20,12 +22,19 @@ var media string
 
 func TestMain(m *testing.M) {
 	var err error
+	if program, err = framestest.Program(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if media, err = makeMedia(); err != nil {
 		fmt.Fprintln(os.Stderr, "making test videos:", err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
+
+// program is the path of fotograma-frames.
+var program string
 
 // makeMedia runs testdata/media.sh, unless it has been run before as it is now.
 func makeMedia() (string, error) {
@@ -86,6 +95,9 @@ func open(t testing.TB, path string) Source {
 
 func engine(t testing.TB, c Config) *Engine {
 	t.Helper()
+	if c.Program == "" {
+		c.Program = program
+	}
 	e, err := New(c)
 	if err != nil {
 		t.Fatal(err)

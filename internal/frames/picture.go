@@ -3,7 +3,6 @@ package frames
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 )
 
@@ -16,29 +15,20 @@ type turn struct {
 // sideways reports whether width and height change places.
 func (t turn) sideways() bool { return t.degrees == 90 || t.degrees == 270 }
 
-// parseMatrix reads a display matrix (ISO/IEC 14496-12, track header) as
-// ffprobe prints it: three lines of an address and three numbers. Rotations
-// that are not by a quarter are taken as the nearest that is; a matrix that
-// cannot be read turns nothing.
+// newTurn reads the first two columns and rows of a display matrix (ISO/IEC
+// 14496-12, track header). Rotations that are not by a quarter are taken as the
+// nearest that is; a matrix that makes no sense turns nothing.
 //
 // FFmpeg could do this by itself, but it would turn every picture that it
 // decodes; done here, only those that are wanted are turned.
-func parseMatrix(text string) turn {
-	var m []float64
-	for line := range strings.Lines(text) {
-		_, numbers, _ := strings.Cut(line, ":")
-		for field := range strings.FieldsSeq(numbers) {
-			f, err := strconv.ParseFloat(field, 64)
-			if err != nil {
-				return turn{}
-			}
-			m = append(m, f)
-		}
-	}
-	if len(m) != 9 || m[0]*m[4]-m[1]*m[3] == 0 {
+func newTurn(matrix []int32) turn {
+	if len(matrix) != 4 {
 		return turn{}
 	}
-	a, b, c, d := m[0], m[1], m[3], m[4] // x' = ax + cy, y' = bx + dy
+	a, b, c, d := float64(matrix[0]), float64(matrix[1]), float64(matrix[2]), float64(matrix[3]) // x' = ax + cy, y' = bx + dy
+	if a*d-b*c == 0 {
+		return turn{}
+	}
 	theta := math.Atan2(b/math.Hypot(b, d), a/math.Hypot(a, c)) * 180 / math.Pi
 	mirrored := a*d-b*c < 0
 	switch (int(math.Round(theta/90)) + 4) % 4 * 90 {
@@ -69,7 +59,9 @@ type picture struct {
 	turn          turn
 	pixels        string // pixel format of the images
 	color         string // options of the scale filter
-	encoder       []string
+	encoder       string // FFmpeg's name
+	options       string // the encoder's, FFmpeg's syntax
+	scale         int    // the encoder's quality as FFmpeg's qscale, 0 if its options say it
 }
 
 // newPicture works out the images' size and form.
@@ -80,19 +72,19 @@ func newPicture(m Media, x Extraction) picture {
 	case FormatPNG:
 		p.pixels = "rgb24"
 		p.color = "flags=bicubic:out_range=pc" // bit for bit what FFmpeg itself would make
-		p.encoder = []string{"-c:v", "png", "-pred", "up", "-compression_level", "1"}
+		p.encoder, p.options = "png", "pred=up:compression_level=1"
 	case FormatWebP:
 		// Lossy WebP is BT.601 in limited range (RFC 9649, section 2.5).
 		p.pixels = "yuv420p"
 		p.color = "flags=bicubic+accurate_rnd:out_color_matrix=bt601:out_range=tv"
-		p.encoder = []string{"-c:v", "libwebp", "-lossless", "0", "-compression_level", "3", "-quality", strconv.Itoa(x.Quality)}
+		p.encoder, p.options = "libwebp", fmt.Sprintf("lossless=0:compression_level=3:quality=%d", x.Quality)
 	default:
 		// JFIF is BT.601 in full range (ITU-T T.871). The pixel formats that FFmpeg
 		// has just for that (yuvj420p, …) would make version 7 forget the matrix, so
 		// it is told the range in another way.
 		p.pixels = jpegPixels(m.PixelFormat)
 		p.color = "flags=bicubic+accurate_rnd:out_color_matrix=bt601:out_range=pc"
-		p.encoder = []string{"-c:v", "mjpeg", "-color_range", "pc", "-strict", "unofficial", "-qmin", "1", "-qmax", "31", "-q:v", strconv.Itoa(jpegScale(x.Quality))}
+		p.encoder, p.options, p.scale = "mjpeg", "color_range=pc:strict=unofficial:qmin=1:qmax=31", jpegScale(x.Quality)
 	}
 	return p
 }

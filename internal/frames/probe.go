@@ -1,15 +1,11 @@
 package frames
 
 import (
-	"context"
 	"encoding/json"
 	"math/big"
 	"strconv"
 	"strings"
 )
-
-// probeBytes bounds what ffprobe may answer: a thousand streams fit.
-const probeBytes = 4 << 20
 
 // Media is what a video says of itself.
 type Media struct {
@@ -38,11 +34,12 @@ type Media struct {
 	Start float64 `json:"start"`
 
 	base        timeBase
-	averageRate *big.Rat // pictures per second, nil if unknown
-	declaredEnd *int64   // where the stream ends, in time base units, if the file says so
+	declaredEnd *int64 // where the stream ends, in time base units, if the file says so
 	turn        turn
 	hdr         bool
 	ffmpeg      string // version
+	pictures    int64  // pictures and starting points that the container's index has
+	starts      int64
 }
 
 // timeBase is the unit of timestamps: num/den seconds.
@@ -59,86 +56,38 @@ func (b timeBase) exact(pts int64) *big.Rat {
 	return r.Mul(r, new(big.Rat).SetInt64(pts))
 }
 
-// probed is ffprobe's answer.
+// probed is what the program says of a file, in ffprobe's words.
 type probed struct {
-	Version struct {
-		Version string `json:"version"`
-	} `json:"program_version"`
-	Format struct {
+	Version string `json:"version"`
+	Format  struct {
 		Name     string `json:"format_name"`
-		Duration string `json:"duration"`
+		Duration int64  `json:"duration"` // microseconds; 0 if unknown
 	} `json:"format"`
 	Streams []probedStream `json:"streams"`
 }
 
 type probedStream struct {
-	Index         int    `json:"index"`
-	Type          string `json:"codec_type"`
-	Codec         string `json:"codec_name"`
-	Width         int    `json:"width"`
-	Height        int    `json:"height"`
-	PixelFormat   string `json:"pix_fmt"`
-	AverageRate   string `json:"avg_frame_rate"`
-	TimeBase      string `json:"time_base"`
-	StartPTS      *int64 `json:"start_pts"`
-	DurationTS    *int64 `json:"duration_ts"`
-	ColorTransfer string `json:"color_transfer"`
+	Index         int     `json:"index"`
+	Type          string  `json:"codec_type"`
+	Codec         string  `json:"codec_name"`
+	Decodable     bool    `json:"decodable"`
+	Width         int     `json:"width"`
+	Height        int     `json:"height"`
+	PixelFormat   string  `json:"pix_fmt"`
+	AverageRate   string  `json:"avg_frame_rate"`
+	TimeBase      string  `json:"time_base"`
+	StartPTS      *int64  `json:"start_pts"`
+	DurationTS    *int64  `json:"duration_ts"`
+	ColorTransfer string  `json:"color_transfer"`
+	DisplayMatrix []int32 `json:"display_matrix"` // a, b, c, d
+	IndexEntries  int64   `json:"index_entries"`
+	IndexStarts   int64   `json:"index_starts"`
 	Disposition   struct {
 		Default         int `json:"default"`
 		AttachedPicture int `json:"attached_pic"`
 		Thumbnails      int `json:"timed_thumbnails"`
 		StillImage      int `json:"still_image"`
 	} `json:"disposition"`
-	SideData []struct {
-		DisplayMatrix string `json:"displaymatrix"`
-	} `json:"side_data_list"`
-}
-
-// entries lists what is asked of ffprobe: what probed holds, so that a file
-// with megabytes of tags does not get them through.
-const entries = "program_version=version" +
-	":format=format_name,duration" +
-	":stream=index,codec_type,codec_name,width,height,pix_fmt,avg_frame_rate,time_base,start_pts,duration_ts,color_transfer" +
-	":stream_disposition=default,attached_pic,timed_thumbnails,still_image" +
-	":stream_side_data=displaymatrix"
-
-// probe asks ffprobe about the input and applies the limits that need no
-// decoding.
-func (e *Engine) probe(ctx context.Context, in *input, life func()) (Media, error) {
-	args := append([]string{}, logging...)
-	args = append(args, "-max_alloc", strconv.FormatInt(e.limits.allocation(), 10))
-	args = append(args, e.limits.inputOptions()...)
-	args = append(args, "-of", "json", "-show_entries", entries, in.url)
-	p := command(ctx, life, e.ffprobe, args...)
-	text, err := p.output(probeBytes)
-	if failure := in.cache.failure(); failure != nil {
-		return Media{}, failure
-	}
-	if ctx.Err() != nil {
-		return Media{}, context.Cause(ctx)
-	}
-	if err != nil {
-		return Media{}, probeFailure(p, err)
-	}
-	return readProbe(text, p.log.text(), e.limits)
-}
-
-// probeFailure says why ffprobe gave up on a file.
-func probeFailure(p *process, err error) error {
-	log := p.log.text()
-	switch {
-	case p.cmd.ProcessState == nil || p.crashed():
-		return fail(CodeEngineFailed, "ffprobe: %v: %s", err, log)
-	case tooManyPixels(log):
-		return fail(CodeTooManyPixels, "%s", log)
-	case strings.Contains(log, "moov atom not found"):
-		// An MP4 whose index was still to come when it was cut off.
-		return fail(CodeUndecodable, "%s", log)
-	case ours(log):
-		return fail(CodeEngineFailed, "ffprobe: %v: %s", err, log)
-	default:
-		return fail(CodeNotAVideo, "%s", log)
-	}
 }
 
 // tooManyPixels reports whether a log says that FFmpeg met a picture that is
@@ -147,55 +96,39 @@ func tooManyPixels(log string) bool {
 	return strings.Contains(log, "exceeds specified max pixel count")
 }
 
-// ours reports whether a log says that the fault is in how FFmpeg was built or
-// called, rather than in the video.
-func ours(log string) bool {
-	for _, text := range []string{
-		"Unrecognized option", "Option not found", "Error splitting the argument list", "Error parsing options",
-		"Unknown encoder", "Unknown decoder", "No such filter", "Error initializing filter", "Error parsing filterchain",
-		"Requested output format", "Unable to choose an output format", "Protocol not found", "Connection refused",
-		"Cannot allocate memory",
-	} {
-		if strings.Contains(log, text) {
-			return true
-		}
-	}
-	return false
-}
-
-func readProbe(text []byte, log string, limits Limits) (Media, error) {
+// readMedia reads what the program says of a file, and applies the limits that
+// need no decoding.
+func readMedia(text []byte, limits Limits) (Media, error) {
 	var answer probed
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return Media{}, fail(CodeEngineFailed, "reading ffprobe's answer: %v", err)
+		return Media{}, fail(CodeEngineFailed, "reading what the file says: %v", err)
 	}
 	s := bestStream(answer.Streams)
 	if s == nil {
 		return Media{}, fail(CodeNoVideoStream, "%s has %d streams, none of them moving pictures", answer.Format.Name, len(answer.Streams))
 	}
-	if int64(s.Width)*int64(s.Height) > limits.Pixels || tooManyPixels(log) {
+	if int64(s.Width)*int64(s.Height) > limits.Pixels {
 		return Media{}, fail(CodeTooManyPixels, "the video is %d by %d", s.Width, s.Height)
 	}
 	base, ok := parseTimeBase(s.TimeBase)
 	switch {
-	case s.Codec == "" || s.Codec == "unknown":
-		return Media{}, fail(CodeUnsupportedCodec, "stream %d: %s", s.Index, log)
+	case !s.Decodable:
+		return Media{}, fail(CodeUnsupportedCodec, "stream %d is %s", s.Index, s.Codec)
 	case s.Width < 1 || s.Height < 1 || !ok:
-		return Media{}, fail(CodeUndecodable, "stream %d is %s of %d by %d in %q: %s", s.Index, s.Codec, s.Width, s.Height, s.TimeBase, log)
+		return Media{}, fail(CodeUndecodable, "stream %d is %s of %d by %d in %q", s.Index, s.Codec, s.Width, s.Height, s.TimeBase)
 	}
 	m := Media{
 		Width: s.Width, Height: s.Height, Codec: s.Codec,
 		Container: answer.Format.Name, PixelFormat: s.PixelFormat,
 		StreamIndex: s.Index, TimeBase: s.TimeBase,
-		base:   base,
-		hdr:    s.ColorTransfer == "smpte2084" || s.ColorTransfer == "arib-std-b67",
-		ffmpeg: answer.Version.Version,
+		base:     base,
+		hdr:      s.ColorTransfer == "smpte2084" || s.ColorTransfer == "arib-std-b67",
+		ffmpeg:   answer.Version,
+		turn:     newTurn(s.DisplayMatrix),
+		pictures: s.IndexEntries,
+		starts:   s.IndexStarts,
 	}
 	m.readTimes(s, answer.Format.Duration)
-	for _, side := range s.SideData {
-		if side.DisplayMatrix != "" {
-			m.turn = parseMatrix(side.DisplayMatrix)
-		}
-	}
 	m.Rotation = m.turn.degrees
 	if m.turn.sideways() {
 		m.Width, m.Height = m.Height, m.Width
@@ -206,9 +139,8 @@ func readProbe(text []byte, log string, limits Limits) (Media, error) {
 	return m, nil
 }
 
-func (m *Media) readTimes(s *probedStream, containerDuration string) {
+func (m *Media) readTimes(s *probedStream, containerDuration int64) {
 	if r, ok := new(big.Rat).SetString(s.AverageRate); ok && r.Sign() > 0 {
-		m.averageRate = r
 		m.FrameRate, _ = r.Float64()
 	}
 	start := int64(0)
@@ -220,8 +152,8 @@ func (m *Media) readTimes(s *probedStream, containerDuration string) {
 		end := start + *s.DurationTS
 		m.declaredEnd = &end
 		m.Duration = m.base.seconds(*s.DurationTS)
-	} else if d, err := strconv.ParseFloat(containerDuration, 64); err == nil && d > 0 {
-		m.Duration = d
+	} else if containerDuration > 0 {
+		m.Duration = float64(containerDuration) / 1e6
 	}
 }
 

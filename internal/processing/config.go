@@ -25,9 +25,9 @@ type WorkerConfig struct {
 	QueueURL     string `env:"PROCESSING_QUEUE_URL,required"`
 	LeaseSeconds int    `env:"LEASE_SECONDS" envDefault:"30"`
 
-	// FFmpeg and FFprobe are the programs, by path or by name.
-	FFmpeg  string `env:"FFMPEG" envDefault:"ffmpeg"`
-	FFprobe string `env:"FFPROBE" envDefault:"ffprobe"`
+	// FramesProgram is the path of fotograma-frames; if empty it is looked for
+	// beside the worker, and then in PATH.
+	FramesProgram string `env:"FRAMES_PROGRAM"`
 
 	MaxVideoSeconds float64 `env:"MAX_VIDEO_SECONDS" envDefault:"14400"`
 	MaxVideoPixels  int64   `env:"MAX_VIDEO_PIXELS" envDefault:"36000000"`

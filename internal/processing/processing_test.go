@@ -27,6 +27,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/frames"
+	"github.com/fotograma/fotograma/internal/frames/framestest"
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
@@ -55,10 +56,7 @@ func newWorld(t *testing.T) *world {
 	if err := env.ParseWithOptions(&w.cfg, env.Options{Environment: cloud.Env(t, "ProcessFunction")}); err != nil {
 		t.Fatal(err)
 	}
-	engine, err := frames.New(frames.Config{Limits: w.cfg.Limits()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := newEngine(t, w.cfg.Limits())
 	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load()) * time.Second) }
 	var n atomic.Int64
 	id := func() string { return fmt.Sprintf("id-%06d", n.Add(1)) }
@@ -452,7 +450,16 @@ func limited(t *testing.T, frameLimit int64) *frames.Engine {
 	t.Helper()
 	limits := frames.DefaultLimits()
 	limits.Frames = frameLimit
-	engine, err := frames.New(frames.Config{Limits: limits})
+	return newEngine(t, limits)
+}
+
+func newEngine(t *testing.T, limits frames.Limits) *frames.Engine {
+	t.Helper()
+	program, err := framestest.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := frames.New(frames.Config{Program: program, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,7 +165,7 @@ type downloadOutput struct {
 		URL       string    `json:"url" doc:"GET the ZIP here; ranges are served."`
 		ExpiresAt time.Time `json:"expires_at" doc:"The download must begin before."`
 		Size      int64     `json:"size" doc:"Bytes."`
-		SHA256    string    `json:"sha256"`
+		SHA256    string    `json:"sha256,omitempty" doc:"Of the ZIP, lower-case hex. Absent where several workers wrote it at once; the manifest has every frame's."`
 	}
 }
 

@@ -267,6 +267,25 @@ func TestListIsPagedNewestFirst(t *testing.T) {
 	}
 }
 
+// Options can be long: a page must not become larger than a function's answer
+// may be.
+func TestAPageOfLongOptionsIsShort(t *testing.T) {
+	w := newWorld(t)
+	list := strings.Repeat("1234567.125,", 25_000)
+	const n = 7
+	for i := range n {
+		v := registered(fmt.Sprintf("v%03d", i))
+		v.Extraction = json.RawMessage(`{"timestamps":[` + list + `1234567.125]}`)
+		w.project(v)
+	}
+	if size := w.get("ana", "/v1/videos?limit=100").Body.Len(); size > 2<<20 {
+		t.Errorf("a page of %d bytes", size)
+	}
+	if all := w.pages("ana", "/v1/videos?limit=100"); len(all) != n || all[0] != "v006" || all[n-1] != "v000" {
+		t.Errorf("the list is %v", all)
+	}
+}
+
 // pages reads a list to its end.
 func (w *world) pages(user, path string) []string {
 	w.t.Helper()
@@ -370,6 +389,23 @@ func TestTheArchiveIsThereUntilItExpires(t *testing.T) {
 	for _, path := range []string{"/download", "/manifest"} {
 		if rec := w.get("ana", "/v1/videos/f%C3%A9rias"+path); rec.Code != 410 || decode(t, rec)["code"] != "expired" {
 			t.Errorf("%s after its time: %d %s", path, rec.Code, rec.Body)
+		}
+	}
+}
+
+// An archive that several workers wrote at once has no hash: nothing is better
+// than an empty one.
+func TestAnArchiveWithoutHashShowsNone(t *testing.T) {
+	w := newWorld(t)
+	w.project(registered("v1"))
+	done := completed("v1", 1)
+	done.Archive.SHA256 = ""
+	w.project(done)
+	archive, _ := decode(t, w.get("ana", "/v1/videos/v1"))["archive"].(map[string]any)
+	download := decode(t, w.get("ana", "/v1/videos/v1/download"))
+	for name, shown := range map[string]map[string]any{"archive": archive, "download": download} {
+		if _, ok := shown["sha256"]; ok || shown["size"] != 9.0 {
+			t.Errorf("%s: %v", name, shown)
 		}
 	}
 }

@@ -223,6 +223,11 @@ func (s *Store) Get(ctx context.Context, ownerID, videoID string) (*Video, error
 	return r.video(), nil
 }
 
+// listBytes is how long the extractions on one page of the list may be together,
+// so that the answer stays well below the 6 MB that a function may give: one with
+// many timestamps can take 250 KB.
+const listBytes = 1 << 20
+
 // List gives one person's videos, newest first: at most limit, of one status if
 // one is given, older than the video whose ID is after if that is given. more
 // tells whether there are further ones.
@@ -230,6 +235,7 @@ func (s *Store) List(ctx context.Context, ownerID string, only rest.Status, afte
 	query := s.query(ownerID, only, after)
 	query.Limit = aws.Int32(int32(limit + 1))
 	pages := dynamodb.NewQueryPaginator(s.DB, query)
+	var size int
 	for pages.HasMorePages() && len(videos) <= limit {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -240,6 +246,9 @@ func (s *Store) List(ctx context.Context, ownerID string, only rest.Status, afte
 			return nil, false, fmt.Errorf("unmarshal videos: %w", err)
 		}
 		for i := range rows {
+			if size += len(rows[i].Extraction); size > listBytes && len(videos) > 0 {
+				return videos[:min(limit, len(videos))], true, nil
+			}
 			videos = append(videos, rows[i].video())
 		}
 	}

@@ -104,6 +104,9 @@ func (s *Service) Create(ctx context.Context, ownerID, idempotencyKey string, r 
 	if v.PartSize > 0 {
 		v.UploadDeadline = now.Add(multipartValidity)
 	}
+	if _, err := v.metadata(); err != nil { // before anything is written: a video that cannot be signed is none
+		return nil, Upload{}, err
+	}
 	if v, err = s.create(ctx, v, idempotencyKey, raw); err != nil {
 		return nil, Upload{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
@@ -273,15 +275,127 @@ func TestRefusals(t *testing.T) {
 		{"a control character", `{"filename":"a\u0000.mp4","size":1,"content_type":"video/mp4"}`, 422, "invalid_request"},
 		{"blank", `{"filename":" ","size":1,"content_type":"video/mp4"}`, 422, "invalid_request"},
 		{"not a hash", `{"filename":"a.mp4","size":1,"content_type":"video/mp4","sha256":"00"}`, 422, "invalid_request"},
-		{"an unknown mode", `{"filename":"a.mp4","size":1,"content_type":"video/mp4","extraction":{"mode":"every"}}`, 422, "invalid_extraction"},
-		{"a rate below zero", `{"filename":"a.mp4","size":1,"content_type":"video/mp4","extraction":{"fps":-1}}`, 422, "invalid_extraction"},
-		{"a range that ends first", `{"filename":"a.mp4","size":1,"content_type":"video/mp4","extraction":{"start":2,"end":1}}`, 422, "invalid_extraction"},
 	} {
 		if status, answer := w.call("ana", "POST", "/v1/videos", c.body); status != c.status || answer["code"] != c.code {
 			t.Errorf("%s: %d %v, want %d %s", c.name, status, answer, c.status, c.code)
 		}
 	}
 	w.wantEvents(w.cfg.StatusQueueURL)
+}
+
+func withExtraction(extraction string) string {
+	return `{"filename":"a.mp4","size":5,"content_type":"video/mp4","extraction":` + extraction + `}`
+}
+
+func TestEveryModeIsTaken(t *testing.T) {
+	w := newWorld(t)
+	for given, want := range map[string]string{
+		`{}`: `{"mode":"fps","fps":1,"format":"jpeg","quality":90}`,
+		`{"fps":29.97,"start":1,"end":9.5,"max_frames":7}`: `{"mode":"fps","fps":29.97,"start":1,"end":9.5,"max_frames":7,"format":"jpeg","quality":90}`,
+		`{"interval":0.5,"format":"png"}`:                  `{"mode":"interval","interval":0.5,"format":"png"}`,
+		`{"count":12,"end":60}`:                            `{"mode":"count","count":12,"end":60,"format":"jpeg","quality":90}`,
+		`{"every_nth":30,"dedupe":true}`:                   `{"mode":"every_nth","every_nth":30,"format":"jpeg","quality":90,"dedupe":true}`,
+		`{"mode":"keyframes","sprite":true}`:               `{"mode":"keyframes","format":"jpeg","quality":90,"sprite":true}`,
+		`{"mode":"scenes","width":320}`:                    `{"mode":"scenes","threshold":0.3,"format":"jpeg","quality":90,"width":320,"fit":"contain"}`,
+		`{"timestamps":[0,2.5,61.04],"format":"webp"}`:     `{"mode":"timestamps","timestamps":[0,2.5,61.04],"format":"webp","quality":90}`,
+	} {
+		status, answer := w.call("ana", "POST", "/v1/videos", withExtraction(given))
+		if status != http.StatusCreated {
+			t.Errorf("%s: %d %v", given, status, answer)
+			continue
+		}
+		if got, _ := json.Marshal(dig[any](answer, "video", "extraction")); !sameJSON(string(got), want) {
+			t.Errorf("%s: the video has %s, want %s", given, got, want)
+		}
+		fields := dig[map[string]any](answer, "upload", "fields")
+		signed, err := event.DecodeUpload(dig[string](fields, "x-amz-meta-fotograma"))
+		if err != nil || !sameJSON(string(signed.Extraction), want) {
+			t.Errorf("%s: signed was %s, %v", given, signed.Extraction, err)
+		}
+	}
+}
+
+func sameJSON(a, b string) bool {
+	var x, y any
+	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// Whatever does not fit together is refused with the member's name, and why, in
+// the reader's language.
+func TestExtractionsThatDoNotFitTogether(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct{ extraction, member, en, pt string }{
+		{`{"mode":"every"}`, "mode", `expected value to be one of "fps, interval, count, every_nth, keyframes, scenes, timestamps"`, `deve ser um destes: "fps, interval, count, every_nth, keyframes, scenes, timestamps"`},
+		{`{"fps":-1}`, "fps", "expected number > 0", "deve ser maior que 0"},
+		{`{"fps":"2"}`, "fps", "expected number", "deve ser um número"},
+		{`{"fps":1,"interval":2}`, "interval", "does not go with fps: each has a mode of its own", "não combina com fps: cada um tem um modo próprio"},
+		{`{"mode":"interval"}`, "interval", "must be 0.001 to 86400 seconds", "deve ser de 0.001 a 86400 segundos"},
+		{`{"mode":"count"}`, "count", "must be 1 to 1000000", "deve ser de 1 a 1000000"},
+		{`{"mode":"every_nth","every_nth":2.5}`, "every_nth", "expected integer", "deve ser um número inteiro"},
+		{`{"mode":"keyframes","every_nth":2}`, "every_nth", `goes with mode "every_nth", not with mode "keyframes"`, `é do modo "every_nth", não do modo "keyframes"`},
+		{`{"mode":"scenes","threshold":1.5}`, "threshold", "expected number <= 1", "deve ser no máximo 1"},
+		{`{"mode":"fps","threshold":0.5}`, "threshold", `goes with mode "scenes", not with mode "fps"`, `é do modo "scenes", não do modo "fps"`},
+		{`{"timestamps":[]}`, "timestamps", "expected array length >= 1", "o número de itens deve ser no mínimo 1"},
+		{`{"mode":"timestamps"}`, "timestamps", "must be a list of 1 to 10000 instants", "deve ser uma lista de 1 a 10000 instantes"},
+		{`{"timestamps":[1,3,2]}`, "timestamps", "must be in ascending order, but 2 comes after 3", "deve estar em ordem crescente, mas 2 vem depois de 3"},
+		{`{"timestamps":[-1]}`, "timestamps", "must be 0 to 1000000 seconds each", "devem ser de 0 a 1000000 segundos cada"},
+		{`{"timestamps":[1,"2"]}`, "timestamps[1]", "expected number", "deve ser um número"},
+		{`{"timestamps":[1],"start":1}`, "start", `does not go with mode "timestamps"`, `não combina com o modo "timestamps"`},
+		{`{"start":2,"end":1}`, "end", "must be after start", "deve vir depois de start"},
+		{`{"fit":"cover","width":10}`, "fit", `"cover" needs both width and height`, `"cover" precisa de width e height`},
+		{`{"dedupe":"yes"}`, "dedupe", "expected boolean", "deve ser true ou false"},
+		{`{"sprites":true}`, "sprites", "unexpected property", "membro desconhecido"},
+		{`{"timestamps":` + timestamps(2000) + `}`, "timestamps",
+			"is too long to travel with an upload; give fewer, or upload with other options and give the list to POST /v1/videos/{id}/retry",
+			"é longa demais para acompanhar um envio; informe menos, ou envie com outras opções e informe a lista em POST /v1/videos/{id}/retry"},
+	} {
+		for language, want := range map[string]string{"en": c.en, "pt-BR": c.pt} {
+			status, answer := w.call("ana", "POST", "/v1/videos", withExtraction(c.extraction), "Accept-Language", language)
+			if status != 422 || answer["code"] != "invalid_extraction" {
+				t.Errorf("%.80s: %d %v", c.extraction, status, answer)
+				continue
+			}
+			errors := dig[[]any](answer, "errors")
+			if len(errors) != 1 {
+				t.Errorf("%.80s: errors %v", c.extraction, errors)
+				continue
+			}
+			said, _ := errors[0].(map[string]any)
+			if said["location"] != "body.extraction."+c.member || said["message"] != want {
+				t.Errorf("%.80s in %s: %v, want %s %q", c.extraction, language, said, c.member, want)
+			}
+		}
+	}
+	w.wantEvents(w.cfg.StatusQueueURL) // a refusal leaves nothing behind
+}
+
+// timestamps gives a JSON list of n instants that are some seconds apart.
+func timestamps(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("%.3f", float64(i)*7+float64(i*7919%1000)/1000)
+	}
+	return "[" + strings.Join(list, ",") + "]"
+}
+
+// The longest list there may be, with all the digits that a number has, fits
+// into the events and rows that a retry goes through.
+func TestTheLongestListGoesWithARetry(t *testing.T) {
+	w := newWorld(t)
+	id, upload := w.create("ana", 5)
+	if status, answer := w.post(upload, []byte("hello"), nil); status != http.StatusCreated {
+		t.Fatalf("upload: %d %s", status, answer)
+	}
+	list := make([]string, frames.MaxTimestamps)
+	for i := range list {
+		list[i] = fmt.Sprintf("0.0000012345678901%06d", i)
+	}
+	body := `{"extraction":{"timestamps":[` + strings.Join(list, ",") + `]}}`
+	if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/retry", body); status != http.StatusAccepted {
+		t.Fatalf("retry: %d %v", status, answer)
+	}
+	w.wantEvents(w.cfg.StatusQueueURL, "video.registered.v1", "video.retry_requested.v1")
+	w.wantEvents(w.cfg.ProcessingQueueURL, "video.retry_requested.v1")
 }
 
 func TestSomebodyElsesVideoIsNotFound(t *testing.T) {

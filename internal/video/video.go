@@ -5,6 +5,7 @@ package video
 
 import (
 	"encoding/json"
+	"errors"
 	"mime"
 	"path"
 	"slices"
@@ -81,8 +82,12 @@ func (v *Video) metadata() (string, error) {
 	value, err := event.Upload{
 		VideoRef: v.ref(), Filename: v.Filename, SHA256: v.SHA256, Extraction: extraction,
 	}.Encode()
+	if errors.Is(err, event.ErrTooLong) { // nothing but a list of timestamps can be
+		return "", problem.In(problem.InvalidExtraction, "body.extraction.timestamps",
+			"is too long to travel with an upload; give fewer, or upload with other options and give the list to POST /v1/videos/{id}/retry")
+	}
 	if err != nil {
-		return "", problem.In(problem.InvalidExtraction, "body.extraction", "takes more than the 2 KB that travel with an upload")
+		return "", problem.Wrap("encode the upload", err)
 	}
 	return value, nil
 }

@@ -142,24 +142,33 @@ func TestAProblemTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestADownloadIsCheckedAgainstItsHash(t *testing.T) {
-	const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // SHA-256, FIPS 180-4
-	for body, right := range map[string]bool{"abc": true, "abd": false} {
+func TestADownloadIsCheckedAgainstItsSizeAndHash(t *testing.T) {
+	const abc = `,"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"` // FIPS 180-4
+	for _, c := range []struct {
+		name, body, hash string
+		right            bool
+	}{
+		{"as promised", "abc", abc, true},
+		{"another", "abd", abc, false},
+		{"cut off", "ab", abc, false},
+		{"without a hash", "abc", "", true},
+		{"cut off, without a hash", "ab", "", false},
+	} {
 		var server *api
 		server = serve(t, map[string]func(http.ResponseWriter, *http.Request, int){
 			"GET /v1/videos/v1/download": func(w http.ResponseWriter, _ *http.Request, _ int) {
-				reply(w, http.StatusOK, fmt.Sprintf(`{"url":"%s/zip","size":3,"sha256":%q}`, server.URL, abc))
+				reply(w, http.StatusOK, fmt.Sprintf(`{"url":"%s/zip","size":3%s}`, server.URL, c.hash))
 			},
 			"GET /zip": func(w http.ResponseWriter, r *http.Request, _ int) {
 				if r.Header.Get("Authorization") != "" {
 					t.Error("S3 was shown the access token")
 				}
-				reply(w, http.StatusOK, body)
+				reply(w, http.StatusOK, c.body)
 			},
 		})
 		var zip strings.Builder
-		if _, err := client.New(server.URL).Download(t.Context(), "v1", &zip); (err == nil) != right || zip.String() != body {
-			t.Errorf("%s: %v, got %q", body, err, zip.String())
+		if _, err := client.New(server.URL).Download(t.Context(), "v1", &zip); (err == nil) != c.right || zip.String() != c.body {
+			t.Errorf("%s: %v, got %q", c.name, err, zip.String())
 		}
 	}
 }

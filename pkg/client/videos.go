@@ -65,8 +65,8 @@ type Media struct {
 // Archive is the ZIP with the frames.
 type Archive struct {
 	Frames    int       `json:"frames"`
-	Size      int64     `json:"size"` // bytes
-	SHA256    string    `json:"sha256"`
+	Size      int64     `json:"size"`   // bytes
+	SHA256    string    `json:"sha256"` // lower-case hex; empty if it is not known
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
@@ -163,8 +163,8 @@ func (c *Client) Wait(ctx context.Context, id string, seen func(*Video)) (*Video
 type Download struct {
 	URL       string    `json:"url"`
 	ExpiresAt time.Time `json:"expires_at"`
-	Size      int64     `json:"size"` // bytes
-	SHA256    string    `json:"sha256"`
+	Size      int64     `json:"size"`   // bytes
+	SHA256    string    `json:"sha256"` // lower-case hex; empty if it is not known
 }
 
 // SignDownload signs the download of a video's frames.
@@ -176,7 +176,8 @@ func (c *Client) SignDownload(ctx context.Context, id string) (*Download, error)
 	return &d, nil
 }
 
-// Download writes the ZIP of a video's frames to w, and checks its hash.
+// Download writes the ZIP of a video's frames to w, and checks its size, and its
+// hash if that is known. The manifest in the ZIP has the hash of every frame.
 func (c *Client) Download(ctx context.Context, id string, w io.Writer) (*Download, error) {
 	d, err := c.SignDownload(ctx, id)
 	if err != nil {
@@ -195,10 +196,14 @@ func (c *Client) Download(ctx context.Context, id string, w io.Writer) (*Downloa
 		return nil, fmt.Errorf("download: S3 answered %s", resp.Status)
 	}
 	hash := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(w, hash), resp.Body); err != nil {
+	size, err := io.Copy(io.MultiWriter(w, hash), resp.Body)
+	if err != nil {
 		return nil, fmt.Errorf("download: %w", err)
 	}
-	if sum := hex.EncodeToString(hash.Sum(nil)); sum != d.SHA256 {
+	if size != d.Size {
+		return nil, fmt.Errorf("download: %d bytes, not %d", size, d.Size)
+	}
+	if sum := hex.EncodeToString(hash.Sum(nil)); d.SHA256 != "" && sum != d.SHA256 {
 		return nil, fmt.Errorf("download: SHA-256 is %s, not %s", sum, d.SHA256)
 	}
 	return d, nil

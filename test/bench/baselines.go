@@ -20,10 +20,6 @@ import (
 	"github.com/fotograma/fotograma/internal/frames"
 )
 
-// keyframes is the mode in which every picture that can be decoded by itself is
-// wanted.
-const keyframes = "keyframes"
-
 // quality is FFmpeg's step of JPEG quality that stands for 90, the engine's
 // default: docs/extraction.md.
 const quality = "3"
@@ -45,7 +41,7 @@ func stock(input string, x frames.Extraction) []string {
 	if x.End != nil {
 		args = append(args, "-t", fmt.Sprint(*x.End))
 	}
-	if x.Mode == keyframes {
+	if x.Mode == frames.ModeKeyframes {
 		args = append(args, "-skip_frame", "nokey", "-i", input)
 	} else {
 		args = append(args, "-i", input, "-vf", fmt.Sprintf("fps=fps=1/%g:round=up", every(x)))
@@ -160,7 +156,7 @@ func pipe(format string) []string {
 // those are wanted, and does nothing with them.
 func null(ctx context.Context, r *run) error {
 	args := []string{"-nostdin", "-loglevel", "error"}
-	if r.Extraction.Mode == keyframes {
+	if r.Extraction.Mode == frames.ModeKeyframes {
 		args = append(args, "-skip_frame", "nokey")
 	}
 	return r.measure(func() error {

@@ -8,10 +8,13 @@ import (
 	"github.com/fotograma/fotograma/internal/frames"
 )
 
+// program is where make puts it.
+const program = "bin/fotograma-frames"
+
 // engine is Fotograma's: from S3 to S3 through what the deployed worker is made
 // of, without its database.
 func engine(ctx context.Context, r *run) error {
-	e, err := frames.New(frames.Config{})
+	e, err := frames.New(frames.Config{Program: program})
 	if err != nil {
 		return err
 	}
@@ -31,7 +34,7 @@ func engine(ctx context.Context, r *run) error {
 // limit is the engine with nothing in its way: a file that lies in memory (it is
 // read once before), and an archive that goes nowhere.
 func limit(ctx context.Context, r *run) error {
-	e, err := frames.New(frames.Config{})
+	e, err := frames.New(frames.Config{Program: program})
 	if err != nil {
 		return err
 	}

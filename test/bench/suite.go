@@ -149,7 +149,7 @@ func h264(hd, sparse *clip) []*row {
 		add(work, sparse, x, ofNull, againstNull)
 		add(work, sparse, x, ofSeeks, againstSeeks)
 	}
-	nokey := frames.Extraction{Mode: keyframes, Format: frames.FormatJPEG}.WithDefaults()
+	nokey := frames.Extraction{Mode: frames.ModeKeyframes, Format: frames.FormatJPEG}.WithDefaults()
 	add("keyframes, JPEG", sparse, nokey, ofNaive, againstNaive)
 	add("keyframes, JPEG", sparse, nokey, ofStreaming, againstNokey, atLeast(wall, 1), atLeast(read, 1))
 	add("keyframes, JPEG", sparse, nokey, ofNull, againstNull)

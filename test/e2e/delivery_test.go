@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -116,10 +115,10 @@ func TestAKilledWorkersVideoIsFinishedByAnother(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		kills int
-		group bool // its FFmpeg too, as when the machine is gone
+		group bool // its decoder too, as when the machine is gone
 	}{
 		{"killed once, alone", 1, false},
-		{"killed twice, with its FFmpeg", 2, true},
+		{"killed twice, with its decoder", 2, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -128,12 +127,12 @@ func TestAKilledWorkersVideoIsFinishedByAnother(t *testing.T) {
 			file := read(t, bunny)
 			video := p.upload("bunny.mp4", file, long)
 			for range c.kills {
-				worker, ffmpeg := s.extracting(t)
+				worker, decoder := s.extracting(t)
 				worker.kill(t)
 				if c.group {
-					ffmpeg.kill(t)
+					decoder.kill(t)
 				}
-				allEnd(t, []process{worker, ffmpeg})
+				allEnd(t, []process{worker, decoder})
 			}
 			p.rightAndOnce(p.completed(video.ID), file)
 		})
@@ -162,18 +161,18 @@ func (p *person) rightAndOnce(video *client.Video, file []byte) {
 	}
 }
 
-// poisonous makes an FFprobe which, for one picture size, kills the worker that
-// asked it: a video that crashes whoever touches it.
+// poisonous makes a decoding program which, for a file of one size, kills the
+// worker that asked it: a video that crashes whoever touches it.
 func poisonous(t *testing.T, size int) (dir string) {
 	t.Helper()
-	probe, err := exec.LookPath("ffprobe")
+	decoder, err := filepath.Abs(root + "/bin/fotograma-frames")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir = t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\nout=$('%s' \"$@\")\nstatus=$?\n"+
-		"case $out in *'\"width\": %d,'*) kill -9 $PPID; sleep 10 ;; esac\nprintf '%%s' \"$out\"\nexit $status\n", probe, size)
-	if err := os.WriteFile(filepath.Join(dir, "ffprobe"), []byte(script), 0o700); err != nil {
+	script := fmt.Sprintf("#!/bin/sh\nread -r first\n[ \"$first\" != size=%d ] || { kill -9 $PPID; sleep 10; }\n"+
+		"{ echo \"$first\"; exec cat; } | '%s'\n", size, decoder)
+	if err := os.WriteFile(filepath.Join(dir, "fotograma-frames"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -183,18 +182,19 @@ func TestAPoisonMessageEndsAsFailed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := newStack(t, dir)
-	s.env = []string{"PATH=" + poisonous(t, 66) + ":" + os.Getenv("PATH")}
-	s.run(t, "LeaseSeconds=3")
-	ana, bia := s.person(t, "en"), s.person(t, "pt-BR")
-
 	small := func(size int) []byte {
 		return film(t, "mp4", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx64:rate=10:duration=1", size), "-pix_fmt", "yuv420p")
 	}
+	poisoned := small(66)
+	s.env = []string{"PATH=" + poisonous(t, len(poisoned)) + ":" + os.Getenv("PATH")}
+	s.run(t, "LeaseSeconds=3")
+	ana, bia := s.person(t, "en"), s.person(t, "pt-BR")
+
 	garbage := []string{"hello", `{"Records":[{"s3":{"object":{"key":"no-slash"}}}]}`, `{"specversion":"1.0","type":"x"}`}
 	for _, body := range garbage {
 		s.send(t, processingQueue, body)
 	}
-	poison := ana.upload("poison.mp4", small(66), "")
+	poison := ana.upload("poison.mp4", poisoned, "")
 	harmless := bia.upload("harmless.mp4", small(64), "")
 
 	bia.completed(harmless.ID)

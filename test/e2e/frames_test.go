@@ -358,7 +358,7 @@ func (p *person) checkArchive(video *client.Video, a *archive, file []byte) {
 	t.Helper()
 	checkFrames(t, a)
 	checkZip(t, a.raw)
-	if v := video.Archive; v.Frames != len(a.manifest.Frames) || v.Size != int64(len(a.raw)) || v.SHA256 != sum(a.raw) {
+	if v := video.Archive; v.Frames != len(a.manifest.Frames) || v.Size != int64(len(a.raw)) || (v.SHA256 != "" && v.SHA256 != sum(a.raw)) {
 		t.Errorf("the archive has %d frames, %d bytes, SHA-256 %s; the video says %+v", len(a.manifest.Frames), len(a.raw), sum(a.raw), v)
 	}
 	if v := a.manifest.Video; v.SHA256 != sum(file) || v.Filename != video.Filename {

@@ -67,14 +67,15 @@ func (s *stack) children(t testing.TB) []process {
 }
 
 // extracting waits until a worker of the process function is in the middle of a
-// video: until its FFmpeg has written more than a megabyte of frames. It gives
-// the two.
-func (s *stack) extracting(t testing.TB) (worker, ffmpeg process) {
+// video: until its decoding program has written more than a megabyte of frames.
+// It gives the two.
+func (s *stack) extracting(t testing.TB) (worker, decoder process) {
 	t.Helper()
-	until(t, "FFmpeg is at work", func() bool {
+	until(t, "a video is decoded", func() bool {
 		for _, p := range s.children(t) {
-			if p.name == "ffmpeg" && p.written() > 1<<20 {
-				ffmpeg = p
+			// Linux keeps 15 characters of a name.
+			if p.name == "fotograma-frame" && p.written() > 1<<20 {
+				decoder = p
 				var ok bool
 				worker, ok = readProcess(p.parent)
 				return ok && worker.name == "process"
@@ -82,7 +83,7 @@ func (s *stack) extracting(t testing.TB) (worker, ffmpeg process) {
 		}
 		return false
 	})
-	return worker, ffmpeg
+	return worker, decoder
 }
 
 // written gives how many bytes a process has written.

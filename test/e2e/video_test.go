@@ -94,7 +94,7 @@ func TestCancelRetryDelete(t *testing.T) {
 	// Every picture as a large PNG takes far longer than the test waits.
 	id := p.upload(name, file, `{"fps":24,"format":"png","width":2560}`).ID
 
-	worker, ffmpeg := s.extracting(t)
+	worker, decoder := s.extracting(t)
 	p.call("GET", "/v1/videos/"+id+"/download", nil).refused(t, 409, "not_ready")
 	asked := time.Now()
 	if err := p.Cancel(t.Context(), id); err != nil {
@@ -103,9 +103,9 @@ func TestCancelRetryDelete(t *testing.T) {
 	if v := p.wait(id); v.Status != client.Cancelled {
 		t.Fatalf("it is %s", v.Status)
 	}
-	until(t, "FFmpeg has stopped", func() bool { return !ffmpeg.lives() })
+	until(t, "decoding has stopped", func() bool { return !decoder.lives() })
 	if took := time.Since(asked); took > 5*time.Second {
-		t.Errorf("FFmpeg stopped %s after that was asked for", took)
+		t.Errorf("decoding stopped %s after that was asked for", took)
 	}
 	s.settled(t)
 	if !worker.lives() {
@@ -147,7 +147,7 @@ func TestCancelRetryDelete(t *testing.T) {
 	// What is kept is that there was a video of this ID, so that events of it that
 	// come late change nothing; nothing of what it was.
 	for _, text := range []string{name, sum(file), video.Archive.SHA256, `"h264"`} {
-		if left := s.rows(t, text); len(left) > 0 {
+		if left := s.rows(t, text); text != "" && len(left) > 0 { // an archive may have no hash
 			t.Errorf("%s is still in %v", text, left)
 		}
 	}

@@ -5,7 +5,12 @@ const texts = {
     pitch: "Upload a video, get its frames back in a ZIP.", email: "E-mail", password: "Password (at least 10 characters)",
     login: "Log in", register: "Create an account", logout: "Log out",
     drop: "Drop videos here, or choose them", drop_hint: "MP4, MOV, MKV, WebM, AVI, MPEG-TS and more",
-    every: "One frame every … seconds", format: "Format", your_videos: "Your videos", empty: "Nothing here yet.", more: "Show more",
+    mode: "Frames", by_interval: "One every … seconds", by_fps: "So many a second", by_count: "So many, evenly spaced",
+    by_timestamps: "At the times that I give", by_every_nth: "Every … picture", by_keyframes: "The keyframes", by_scenes: "One for each scene",
+    interval: "Seconds from one frame to the next", fps: "Frames a second", count: "How many frames", every_nth: "Pictures from one frame to the next",
+    timestamps: "Seconds, with spaces between them", threshold: "How much must change, 0 to 1",
+    format: "Format", width: "Width in pixels (empty: as the video)", dedupe: "Leave out frames that hardly differ from the one before",
+    sprite: "Add contact sheets for players (sprites and WebVTT)", your_videos: "Your videos", empty: "Nothing here yet.", more: "Show more",
     download: "Download the frames", cancel: "Cancel", delete: "Delete", uploading: "Uploading",
     awaiting_upload: "Waiting for the upload", queued: "Queued", processing: "Processing", completed: "Ready", failed: "Failed",
     cancelled: "Cancelled", expired: "Expired", frames: (n) => `${n} frames`, frames_one: "1 frame", until: (d) => `kept until ${d}`,
@@ -15,7 +20,12 @@ const texts = {
     pitch: "Envie um vídeo e receba os quadros em um ZIP.", email: "E-mail", password: "Senha (ao menos 10 caracteres)",
     login: "Entrar", register: "Criar conta", logout: "Sair",
     drop: "Solte vídeos aqui ou escolha-os", drop_hint: "MP4, MOV, MKV, WebM, AVI, MPEG-TS e outros",
-    every: "Um quadro a cada … segundos", format: "Formato", your_videos: "Seus vídeos", empty: "Nada aqui ainda.", more: "Mostrar mais",
+    mode: "Quadros", by_interval: "Um a cada … segundos", by_fps: "Tantos por segundo", by_count: "Tantos, igualmente espaçados",
+    by_timestamps: "Nos instantes que eu informar", by_every_nth: "Uma a cada … imagens", by_keyframes: "Os quadros-chave", by_scenes: "Um para cada cena",
+    interval: "Segundos de um quadro ao próximo", fps: "Quadros por segundo", count: "Quantos quadros", every_nth: "Imagens de um quadro ao próximo",
+    timestamps: "Segundos, separados por espaços", threshold: "Quanto deve mudar, de 0 a 1",
+    format: "Formato", width: "Largura em pixels (vazio: a do vídeo)", dedupe: "Omitir quadros quase iguais ao anterior",
+    sprite: "Incluir folhas de miniaturas para players (sprites e WebVTT)", your_videos: "Seus vídeos", empty: "Nada aqui ainda.", more: "Mostrar mais",
     download: "Baixar os quadros", cancel: "Cancelar", delete: "Apagar", uploading: "Enviando",
     awaiting_upload: "Aguardando o envio", queued: "Na fila", processing: "Processando", completed: "Pronto", failed: "Falhou",
     cancelled: "Cancelado", expired: "Expirado", frames: (n) => `${n} quadros`, frames_one: "1 quadro", until: (d) => `guardado até ${d}`,
@@ -32,7 +42,11 @@ let language = localStorage.getItem("language") ?? (navigator.language.startsWit
 const t = (key) => texts[language][key];
 
 class Problem extends Error {
-  constructor(body) { super(body.detail); this.code = body.code; }
+  constructor(body) {
+    const parts = (body.errors ?? []).map((e) => `${e.location?.split(".").pop() ?? ""} ${e.message}`.trim());
+    super([body.detail, ...parts].join(" · "));
+    this.code = body.code;
+  }
 }
 
 // --- the API
@@ -77,6 +91,31 @@ function put(method, url, body, progress) {
   });
 }
 
+// What the form asks for; fields of other modes are disabled, and so left out.
+function extraction() {
+  const form = new FormData($("upload"));
+  const wanted = { mode: form.get("mode"), format: form.get("format") };
+  for (const name of ["interval", "fps", "count", "every_nth", "threshold", "width"]) {
+    if (form.get(name)) wanted[name] = Number(form.get(name));
+  }
+  if (form.has("timestamps")) {
+    wanted.timestamps = form.get("timestamps").trim().split(/\s+/).map((n) => Number(n.replace(",", "."))).sort((a, b) => a - b);
+  }
+  for (const name of ["dedupe", "sprite"]) if (form.has(name)) wanted[name] = true;
+  return wanted;
+}
+
+function showMode() {
+  for (const label of document.querySelectorAll("[data-mode]")) {
+    label.hidden = label.dataset.mode !== $("mode").value;
+    label.querySelector("input").disabled = label.hidden;
+  }
+}
+
+function uploadAll(files) {
+  if ($("upload").reportValidity()) [...files].forEach(upload);
+}
+
 async function upload(file) {
   const card = cardOf({ id: crypto.randomUUID(), filename: file.name }, true);
   card.dataset.uploading = "yes"; // what the list says of it is not news
@@ -85,7 +124,7 @@ async function upload(file) {
   try {
     const created = await call("POST", "/videos", {
       filename: file.name, size: file.size, content_type: file.type || "application/octet-stream",
-      extraction: { mode: "interval", interval: Number($("interval").value), format: $("format").value },
+      extraction: extraction(),
     });
     const { video, upload: how } = created;
     for (const other of cardsOf(video.id)) other.remove(); // the list was read before the answer came
@@ -260,14 +299,16 @@ $("login").onsubmit = async (e) => {
   }
 };
 $("logout").onclick = () => call("POST", "/auth/logout").catch(() => {}).finally(leave);
-$("file").onchange = (e) => { [...e.target.files].forEach(upload); e.target.value = ""; };
+$("file").onchange = (e) => { uploadAll(e.target.files); e.target.value = ""; };
+$("upload").onsubmit = (e) => e.preventDefault(); // Enter in a field
+$("mode").onchange = showMode;
 $("more").onclick = more;
 $("drop").ondragover = (e) => { e.preventDefault(); $("drop").classList.add("over"); };
 $("drop").ondragleave = () => $("drop").classList.remove("over");
 $("drop").ondrop = (e) => {
   e.preventDefault();
   $("drop").classList.remove("over");
-  [...e.dataTransfer.files].forEach(upload);
+  uploadAll(e.dataTransfer.files);
 };
 $("language").onchange = (e) => {
   language = e.target.value;
@@ -284,4 +325,5 @@ function speak() {
 }
 
 speak();
+showMode();
 enter();

@@ -69,7 +69,7 @@ func newProblem(ctx context.Context, status int, msg string, errs []error) *Prob
 		slog.ErrorContext(ctx, "request failed", "code", string(known.Code), "error", known.Cause)
 	}
 	if known.Member != "" {
-		p.Errors = []*huma.ErrorDetail{{Message: known.Reason, Location: known.Member}}
+		p.Errors = []*huma.ErrorDetail{{Message: problem.ReasonIn(requestOf(ctx).locale, known.Reason), Location: known.Member}}
 	}
 	if known.RetryAfter > 0 {
 		p.retryAfter = strconv.Itoa(int(math.Ceil(known.RetryAfter.Seconds())))
@@ -85,6 +85,7 @@ func invalid(ctx context.Context, status int, msg string, errs []error) *Problem
 		if errors.As(err, &detail) {
 			shown := *detail.ErrorDetail()
 			shown.Value = nil // may be a password
+			shown.Message = problem.ReasonIn(requestOf(ctx).locale, shown.Message)
 			p.Errors = append(p.Errors, &shown)
 		}
 	}

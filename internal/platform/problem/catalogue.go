@@ -153,8 +153,8 @@ var catalogue = map[Code]row{
 	},
 	InvalidExtraction: {
 		http.StatusUnprocessableEntity,
-		Text{"Invalid extraction", "These extraction options do not fit together: see errors for which and why."},
-		Text{"Extração inválida", "Estas opções de extração não combinam: veja em errors qual e por quê."},
+		Text{"Invalid extraction", "These extraction options cannot be used together, or not with these values. Change the ones that are named."},
+		Text{"Extração inválida", "Estas opções de extração não combinam ou têm valores que não servem. Mude as que são apontadas."},
 	},
 	UnsupportedMedia: {
 		http.StatusUnsupportedMediaType,

@@ -23,7 +23,7 @@ type Error struct {
 	Code Code
 
 	// Member names what in the request is wrong, "body.extraction.fps", and
-	// Reason says why, in English. Both may be empty.
+	// Reason says why, in English; see [ReasonIn]. Both may be empty.
 	Member string
 	Reason string
 

@@ -47,6 +47,26 @@ func TestUnknownCodeIsAnInternalError(t *testing.T) {
 	}
 }
 
+func TestReasonsAreTranslated(t *testing.T) {
+	for _, c := range []struct{ en, pt string }{
+		{`goes with mode "interval", not with mode "fps"`, `é do modo "interval", não do modo "fps"`},
+		{"must be 0 to 1", "deve ser de 0 a 1"},
+		{"must be 0.001 to 86400 seconds", "deve ser de 0.001 a 86400 segundos"},
+		{"must be 0 to 1000000 seconds each", "devem ser de 0 a 1000000 segundos cada"},
+		{"part 7 has 2 bytes, not 4194305", "a parte 7 tem 2 bytes, não 4194305"},
+		{"expected number > 0", "deve ser maior que 0"},
+		{`expected value to be one of "jpeg, png, webp"`, `deve ser um destes: "jpeg, png, webp"`},
+		{"nobody has translated this", "nobody has translated this"},
+	} {
+		if got := problem.ReasonIn(locale.Portuguese, c.en); got != c.pt {
+			t.Errorf("%q became %q, want %q", c.en, got, c.pt)
+		}
+		if got := problem.ReasonIn(locale.English, c.en); got != c.en {
+			t.Errorf("%q became %q in English", c.en, got)
+		}
+	}
+}
+
 func TestErrorKeepsItsCauseForTheLogOnly(t *testing.T) {
 	cause := errors.New("the disk is full")
 	err := fmt.Errorf("while saving: %w", problem.Wrap("write row", cause))

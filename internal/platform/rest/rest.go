@@ -71,7 +71,7 @@ type Media struct {
 type Archive struct {
 	Frames    int       `json:"frames"`
 	Size      int64     `json:"size" doc:"Bytes."`
-	SHA256    string    `json:"sha256" doc:"Of the ZIP, lower-case hex."`
+	SHA256    string    `json:"sha256,omitempty" doc:"Of the ZIP, lower-case hex. Absent where several workers wrote it at once; the manifest has every frame's."`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 

@@ -63,7 +63,7 @@ def wait(api, video, token):
 
 def check(archive, size, sha256):
     """Checks an archive against what was promised of it, and against itself."""
-    assert len(archive) == size and hashlib.sha256(archive).hexdigest() == sha256
+    assert len(archive) == size and sha256 in (None, hashlib.sha256(archive).hexdigest())
     with zipfile.ZipFile(io.BytesIO(archive)) as frames:
         assert frames.testzip() is None
         manifest = json.loads(frames.read("manifest.json"))
@@ -95,7 +95,7 @@ def main(api, path):
     download = call(api, "GET", f"/videos/{video['id']}/download", token=token)
     with urllib.request.urlopen(download["url"], timeout=60) as response:
         archive = response.read()
-    manifest = check(archive, download["size"], download["sha256"])
+    manifest = check(archive, download["size"], download.get("sha256"))
     assert manifest == call(api, "GET", f"/videos/{video['id']}/manifest", token=token)
     assert manifest["video"]["sha256"] == hashlib.sha256(film).hexdigest(), manifest["video"]
     print(json.dumps({"times": [f["time"] for f in manifest["frames"]]}))

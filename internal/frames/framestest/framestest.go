@@ -1,0 +1,23 @@
+// Package framestest gives tests the program that package frames runs.
+package framestest
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+)
+
+// Program builds fotograma-frames if its source has changed, and returns its
+// path. It needs make, a C compiler, pkg-config and FFmpeg's libraries.
+var Program = sync.OnceValues(func() (string, error) {
+	_, self, _, _ := runtime.Caller(0)
+	root := filepath.Join(filepath.Dir(self), "..", "..", "..")
+	program := filepath.Join(root, "bin", "fotograma-frames")
+	out, err := exec.Command("make", "-s", "-C", filepath.Join(root, "layers", "ffmpeg", "frames"), "OUT="+program).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building fotograma-frames: %w: %s", err, out)
+	}
+	return program, nil
+})
