@@ -123,7 +123,7 @@ func (b *bench) pair(ctx context.Context, r *row) error {
 
 func (b *bench) job(r *row, pipeline string, c *clip) job {
 	return job{
-		Pipeline: pipeline, Store: b.store.url, Key: c.name, File: filepath.Join(b.media, c.name), Seconds: c.seconds,
+		Pipeline: pipeline, Store: b.store.url, Key: c.file(), File: filepath.Join(b.media, c.file()), Seconds: c.seconds,
 		Extraction: r.extraction, Twice: r.twice,
 	}
 }

@@ -39,6 +39,7 @@ type outcome struct {
 	Wall      time.Duration `json:"wall"`
 	CPU       time.Duration `json:"cpu"`
 	FirstByte time.Duration `json:"first_byte"` // when the first byte of the archive was ready to be uploaded
+	Plain     string        `json:"plain"`      // why the engine had every picture decoded, if it had
 }
 
 // run is a job under way.

@@ -25,7 +25,8 @@ func engine(ctx context.Context, r *run) error {
 			return err
 		}
 		return r.upload(ctx, objects, func(w io.Writer) error {
-			_, err := e.Extract(ctx, src, r.Extraction, frames.ExtractOptions{Filename: r.Key}, w)
+			result, err := e.Extract(ctx, src, r.Extraction, frames.ExtractOptions{Filename: r.Key}, w)
+			r.Plain = result.Plain
 			return err
 		})
 	})

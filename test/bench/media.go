@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"os"
@@ -18,7 +19,7 @@ import (
 
 // clip is a video that FFmpeg makes of its own pictures, once.
 type clip struct {
-	name    string  // of the file
+	name    string  // of the file, before what it is made of is added
 	seconds float64 // how long it is
 	from    *clip   // what it is made of, if not of FFmpeg's sources; comes as the input
 	input   []string
@@ -66,9 +67,23 @@ func remux(name string, of *clip, output ...string) *clip {
 	return &clip{name: name, seconds: of.seconds, from: of, output: append([]string{"-c", "copy"}, output...)}
 }
 
+// file is the name of a clip's file. It changes when what it is made of does.
+func (c *clip) file() string {
+	extension := filepath.Ext(c.name)
+	return strings.TrimSuffix(c.name, extension) + "-" + c.recipe()[:8] + extension
+}
+
+func (c *clip) recipe() string {
+	made := fmt.Sprintf("%q %q", c.input, c.output)
+	if c.from != nil {
+		made += c.from.recipe()
+	}
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(made)))
+}
+
 // film gives the path of a clip, which is made where it is missing.
 func (c *clip) film(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, c.name)
+	path := filepath.Join(dir, c.file())
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
@@ -80,8 +95,8 @@ func (c *clip) film(ctx context.Context, dir string) (string, error) {
 		}
 		args = append(args, "-i", from)
 	}
-	fmt.Fprintf(os.Stderr, "making %s\n", c.name)
-	made := filepath.Join(dir, "new-"+c.name) // its extension tells FFmpeg the container
+	fmt.Fprintf(os.Stderr, "making %s\n", c.file())
+	made := filepath.Join(dir, "new-"+c.file()) // its extension tells FFmpeg the container
 	args = append(append(args, c.output...), made)
 	if out, err := exec.CommandContext(ctx, "ffmpeg", args...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("make %s: %w: %s", c.name, err, out)

@@ -60,13 +60,21 @@ func ratioTable(s *suite, section string) string {
 		if r.section != section || len(r.pairs) == 0 {
 			continue
 		}
-		cells := append(make([]string, 0, len(figures)+3), r.work, r.against)
+		cells := append(make([]string, 0, len(figures)+3), r.work+r.fallback(), r.against)
 		for _, f := range figures {
 			cells = append(cells, r.ratio(f))
 		}
 		table.row(append(cells, strconv.Itoa(len(r.pairs)))...)
 	}
 	return table.String()
+}
+
+// fallback says why a video was decoded whole, if it was.
+func (r *row) fallback() string {
+	if plain := r.pairs[0].ours.Plain; plain != "" {
+		return " (every picture decoded: " + plain + ")"
+	}
+	return ""
 }
 
 // ratio gives the spread of wall time, and of other figures the median.

@@ -163,11 +163,10 @@ func codecs(hd *clip, quick bool) []*row {
 	made := func(name string, encoder ...string) *clip {
 		return encode(name, hd, seconds, "scale=1280:720,noise=alls=4:allf=t,format=yuv420p", encoder...)
 	}
-	tag := fmt.Sprintf("-%gs.", seconds)
-	h264 := made("h264"+tag+"mp4", "-c:v", "libx264")
-	hevc := made("hevc"+tag+"mp4", "-c:v", "libx265", "-crf", "23", "-x265-params", "log-level=error", "-tag:v", "hvc1")
-	vp9 := made("vp9"+tag+"webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-row-mt", "1")
-	av1 := made("av1"+tag+"mp4", "-c:v", "libsvtav1", "-preset", "9")
+	h264 := made("h264.mp4", "-c:v", "libx264")
+	hevc := made("hevc.mp4", "-c:v", "libx265", "-crf", "23", "-x265-params", "log-level=error", "-tag:v", "hvc1")
+	vp9 := made("vp9.webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-row-mt", "1")
+	av1 := made("av1.mp4", "-c:v", "libsvtav1", "-preset", "9")
 	all := []struct {
 		name string
 		clip *clip
@@ -176,13 +175,13 @@ func codecs(hd *clip, quick bool) []*row {
 		{"VP9 in WebM", vp9},
 		{"AV1 in MP4", av1},
 		{"H.264 in MP4", h264},
-		{"H.264 in fragmented MP4", remux("fragmented"+tag+"mp4", h264, "-movflags", "frag_keyframe+empty_moov+default_base_moof")},
-		{"H.264 in QuickTime, index first", remux("h264"+tag+"mov", h264, "-movflags", "faststart")},
-		{"H.264 in Matroska", remux("h264"+tag+"mkv", h264)},
-		{"H.264 in a transport stream", remux("h264"+tag+"ts", h264)},
-		{"HEVC in Matroska", remux("hevc"+tag+"mkv", hevc)},
-		{"MPEG-4 in MP4", made("mpeg4"+tag+"mp4", "-c:v", "mpeg4", "-q:v", "4")},
-		{"MPEG-2 in a transport stream", made("mpeg2"+tag+"ts", "-c:v", "mpeg2video", "-q:v", "4")},
+		{"H.264 in fragmented MP4", remux("fragmented.mp4", h264, "-movflags", "frag_keyframe+empty_moov+default_base_moof")},
+		{"H.264 in QuickTime, index first", remux("h264.mov", h264, "-movflags", "faststart")},
+		{"H.264 in Matroska", remux("h264.mkv", h264)},
+		{"H.264 in a transport stream", remux("h264.ts", h264)},
+		{"HEVC in Matroska", remux("hevc.mkv", hevc)},
+		{"MPEG-4 in MP4", made("mpeg4.mp4", "-c:v", "mpeg4", "-q:v", "4")},
+		{"MPEG-2 in a transport stream", made("mpeg2.ts", "-c:v", "mpeg2video", "-q:v", "4")},
 	}
 	if quick {
 		all = all[:2]
