@@ -85,6 +85,11 @@ type ExtractOptions struct {
 	// hexadecimal; nil if it is not known. It is called once, when the frames are
 	// written, so that the hash can be worked out meanwhile.
 	SourceSHA256 func() (string, error)
+	// MaxWork is how much work Extract may take on, as far as that can be foreseen:
+	// the number of pictures of 1920 by 1080 that are decoded, where encoding one
+	// counts as three. Above it Extract returns [ErrTooMuch] before anything is
+	// written. 0 is no bound.
+	MaxWork int64
 	// Progress is called, if it is set, from one goroutine at a time with how
 	// much is done, 0 to 1 by the video's own time and never going back, and the
 	// number of frames written. It is called about a hundred times, in the end
@@ -139,8 +144,9 @@ func ignoreEnough(err error) error {
 
 // Extract writes a ZIP archive of the wanted frames and a manifest to w, from
 // beginning to end. It returns an [*OptionError] if the extraction is not
-// valid, an [*Error] if the video cannot be used, and otherwise the error of
-// whatever failed: the source, w, or the context. After an error, what was
+// valid, an [*Error] if the video cannot be used, [ErrTooMuch] if MaxWork says
+// so, and otherwise the error of whatever failed: the source, w, or the context.
+// After an error, what was
 // written to w is of no use.
 //
 // The same video, extraction and FFmpeg give the same archive, byte for byte.
@@ -179,6 +185,7 @@ func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, 
 	})
 	defer watch.stop()
 	in := &input{cache: newCache(src, watch.life), watch: watch}
+	in.cache.expect(0, firstBlocks*blockSize, false) // while the program starts
 	err := do(inner, in)
 	in.cache.wait()
 	if err != nil && ctx.Err() != nil {

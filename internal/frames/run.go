@@ -56,17 +56,18 @@ type run struct {
 	instants instants // nil where the mode names pictures
 	wanted   int64    // instants that the program is told of
 
-	origin   *int64
-	ended    int64 // timestamp at which the last picture ends
-	plain    bool  // decode everything
-	why      string
-	taken    int64 // instants that are done with
-	skip     int64 // images that come again after a restart
-	counted  int64
-	sheet    *sheet
-	reported float64 // progress
-	frames   []Frame
-	log      string
+	origin             *int64
+	ended              int64 // timestamp at which the last picture ends
+	plain              bool  // decode everything
+	why                string
+	taken              int64 // instants that are done with
+	skip               int64 // images, and contact sheets, that come again after a restart
+	skipSheets, sheets int
+	counted            int64
+	sheet              *sheet
+	reported           float64 // progress
+	frames             []Frame
+	log                string
 }
 
 // start begins with a video that says of itself what media holds, and applies
@@ -86,6 +87,9 @@ func (r *run) start(media Media) error {
 		if n := r.instants.len(); n >= 0 {
 			r.part.end = min(r.part.end, n)
 		}
+	}
+	if r.tooMuch() {
+		return ErrTooMuch
 	}
 	r.origin = r.part.origin
 	r.counted = r.part.counted
@@ -177,7 +181,7 @@ func (r *run) common(mode string) *settings {
 	s.set("stream", r.media.StreamIndex)
 	s.set("mode", mode)
 	s.set("threads", r.engine.threads)
-	s.setIf(r.plain, "plain", 1)
+	s.setIf(r.plain && mode != programModes[ModeKeyframes], "plain", 1) // starting points need no forecast
 	if r.origin != nil {
 		s.set("origin", *r.origin)
 	}
@@ -220,7 +224,7 @@ func (r *run) extract(ctx context.Context) error {
 		log, err := r.engine.converse(ctx, r.in, r.planFor, func(rec record) error {
 			if rec.kind == recordPlain {
 				restart, r.why = true, string(rec.data)
-				r.resumeAfter(rec.numbers[0])
+				r.resumeAfter(rec.numbers[0]) // the last record
 				return nil
 			}
 			return r.take(rec)
@@ -247,7 +251,8 @@ func (r *run) resumeAfter(done int64) {
 		r.taken += done
 		return
 	}
-	r.skip = int64(len(r.frames))
+	r.skip, r.skipSheets = int64(len(r.frames)), r.sheets
+	r.sheet = r.part.sheet
 }
 
 // planFor returns the plan for a video that says of itself what media holds.
@@ -273,7 +278,7 @@ func (r *run) take(rec record) error {
 		}
 		return r.image(rec)
 	case recordSheet:
-		return r.add(fmt.Sprintf("sprites/%06d.jpg", (r.part.number+int64(len(r.frames))+sheetTiles-1)/sheetTiles), rec.data)
+		return r.sheetImage(rec)
 	case recordTiles:
 		r.sheet = &sheet{Tiles: int(rec.numbers[0]), Pixels: append([]byte(nil), rec.data...)}
 	case recordCounted:
@@ -362,6 +367,18 @@ func (r *run) image(rec record) error {
 		r.frames = append(r.frames, frame)
 	}
 	return nil
+}
+
+// sheetImage writes a contact sheet to the archive.
+func (r *run) sheetImage(rec record) error {
+	r.sheet = nil
+	if r.skipSheets > 0 {
+		r.skipSheets--
+		return nil // it was written before the restart
+	}
+	r.sheets++
+	number := (r.part.number + int64(len(r.frames)) + sheetTiles - 1) / sheetTiles
+	return r.add(fmt.Sprintf("sprites/%06d.jpg", number), rec.data)
 }
 
 func (r *run) add(name string, content []byte) error {

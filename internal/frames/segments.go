@@ -3,6 +3,7 @@ package frames
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -43,8 +44,8 @@ type Segment struct {
 
 // PlanOptions says how large segments may be.
 type PlanOptions struct {
-	// Work is how many pictures of 1920 by 1080 a segment decodes at most, as far as
-	// that can be foreseen; encoding one counts as three.
+	// Work is how much a segment takes at most, as far as that can be foreseen; see
+	// [ExtractOptions].MaxWork.
 	Work int64
 	// MaxSegments is how many segments there are at most.
 	MaxSegments int
@@ -73,6 +74,10 @@ type chainState struct {
 
 // encodeWork is how many pictures decode in the time in which one is encoded.
 const encodeWork = 3
+
+// ErrTooMuch tells that an extraction takes more work than was allowed and should
+// be carried out by a [Plan].
+var ErrTooMuch = errors.New("the extraction takes too much work for one run")
 
 // Plan divides an extraction into segments; one segment means that
 // [Engine.Extract] does it best. It returns the errors of Extract.
@@ -111,8 +116,11 @@ func (p *Plan) cut(r *run, m measured, o PlanOptions) {
 		frames = int64(sort.Search(int(r.part.end), func(k int) bool { return r.instants.tick(int64(k)) >= length }))
 	}
 	n := int64(1)
-	if o.Work > 0 && !(m.plain && m.media.starts == 0) {
-		n = min(int64(math.Ceil(r.work(length, frames)/float64(o.Work))), int64(o.MaxSegments))
+	// Where everything is decoded, only an index tells where a segment may begin,
+	// nothing finds the picture again that dedupe kept last, and starting points
+	// have other times than pictures.
+	if o.Work > 0 && !(m.plain && (m.media.starts == 0 || r.x.Dedupe || r.x.Mode == ModeKeyframes)) {
+		n = min(int64(math.Ceil(r.work(m.media.base.seconds(length), frames)/float64(o.Work))), int64(o.MaxSegments))
 	}
 	if r.instants != nil {
 		p.cutInstants(frames, r.part.end, n)
@@ -140,26 +148,48 @@ func (p *Plan) cutInstants(frames, end, n int64) {
 }
 
 // work foresees how many pictures of 1920 by 1080 have to be decoded, of a video
-// of so many time base units, for so many frames (0 if that is not known).
-func (r *run) work(length, frames int64) float64 {
-	seconds := r.media.base.seconds(length)
-	pictures := seconds * r.media.FrameRate
-	if r.media.FrameRate == 0 {
-		pictures = seconds * 30
+// that lasts so many seconds, for so many frames (0 if that is not known).
+func (r *run) work(seconds float64, frames int64) float64 {
+	if r.x.End != nil {
+		seconds = min(seconds, *r.x.End)
 	}
-	decoded, encoded := pictures, float64(frames)
+	rate := r.media.FrameRate
+	if rate == 0 {
+		rate = 30
+	}
+	decoded, encoded := max(0, seconds-deref(r.x.Start))*rate, float64(frames)
 	if r.instants != nil && r.media.starts > 0 && !r.plain {
 		// Each wanted picture takes those from the starting point before it.
-		decoded = min(pictures, float64(frames)*float64(r.media.pictures)/float64(r.media.starts))
+		decoded = min(decoded, encoded*float64(r.media.pictures)/float64(r.media.starts))
 	}
 	switch r.x.Mode {
 	case ModeKeyframes:
-		decoded = pictures / 30
+		decoded /= 30
 		encoded = decoded
 	case ModeEveryNth:
-		encoded = pictures / float64(r.x.EveryNth)
+		encoded = decoded / float64(r.x.EveryNth)
 	}
 	return (decoded + encodeWork*encoded) * float64(r.media.Width*r.media.Height) / (1920 * 1080)
+}
+
+// unknownLength is the size, in bytes, from which a video that does not say how
+// long it lasts is taken for a long one.
+const unknownLength = 256 << 20
+
+// tooMuch reports whether an extraction takes more than one run should do, as
+// far as can be told before the first picture is decoded.
+func (r *run) tooMuch() bool {
+	if r.opts.MaxWork == 0 || r.segment {
+		return false
+	}
+	if r.media.Duration == 0 {
+		return r.in.cache.src.Size() > unknownLength
+	}
+	frames := int64(0)
+	if n := r.x.expected(r.media.Duration); n != nil {
+		frames = n.Int64() // the limits were applied
+	}
+	return r.work(r.media.Duration, frames) > float64(r.opts.MaxWork)
 }
 
 // ExtractSegment writes the ZIP entries of one of a plan's segments to w. state

@@ -141,6 +141,8 @@ void send_image(struct images *im, AVFrame *frame, struct chosen c);
 void compare_with(struct images *im, AVFrame *frame);
 // enough_images reports whether plan.most have been written.
 bool enough_images(struct images *im);
-void finish_images(struct images *im);
+// finish_images waits for what was handed over. A contact sheet that is not full
+// is written, or its pixels are given back.
+void finish_images(struct images *im, bool keep_sheet);
 
 #endif

@@ -388,7 +388,7 @@ bool enough_images(struct images *im) {
     return im != NULL && atomic_load(&im->written) >= im->plan->most;
 }
 
-void finish_images(struct images *im) {
+void finish_images(struct images *im, bool keep_sheet) {
     pthread_mutex_lock(&im->lock);
     im->closed = true;
     pthread_cond_broadcast(&im->changed);
@@ -400,7 +400,7 @@ void finish_images(struct images *im) {
         close_chain(&w->tile_chain);
         avcodec_free_context(&w->encoder);
     }
-    if (im->tiles > 0 && im->plan->keep_sheet)
+    if (im->tiles > 0 && (keep_sheet || im->plan->keep_sheet))
         give_back_sheet(im);
     else if (im->tiles > 0)
         write_sheet(im);

@@ -119,6 +119,12 @@ static void give_up_forecast(struct extraction *x, const char *why) {
     x->trouble = true;
 }
 
+// time_of gives a picture's timestamp: its packet's, or else FFmpeg's guess, which
+// is made for pictures that come without gaps.
+static int64_t time_of(const AVFrame *frame) {
+    return frame->pts != AV_NOPTS_VALUE ? frame->pts : frame->best_effort_timestamp;
+}
+
 // Decoding.
 
 static void receive(struct extraction *x) {
@@ -131,7 +137,7 @@ static void receive(struct extraction *x) {
             return;
         }
         if (x->pictures++ % PROGRESS_PICTURES == 0)
-            write_number(RECORD_PROGRESS, frame->best_effort_timestamp);
+            write_number(RECORD_PROGRESS, time_of(frame));
         x->picture(x, frame);
     }
 }
@@ -388,7 +394,7 @@ static void forget_shown(struct extraction *x, size_t n) {
 static void hand_on(struct extraction *x) {
     while (x->shown_count > 0 && x->wanted_count > 0) {
         struct wanted *w = &x->wanted[0];
-        int64_t pts = x->shown[0]->best_effort_timestamp;
+        int64_t pts = time_of(x->shown[0]);
         if (pts > w->chosen.pts) {
             give_up_forecast(x, "a wanted picture is missing");
             return;
@@ -406,12 +412,12 @@ static void hand_on(struct extraction *x) {
         memmove(x->wanted, x->wanted + 1, x->wanted_count * sizeof *x->wanted);
     }
     while (x->wanted_count == 0 && x->shown_count > 0 && x->floor != AV_NOPTS_VALUE &&
-           x->shown[0]->best_effort_timestamp < x->floor)
+           time_of(x->shown[0]) < x->floor)
         forget_shown(x, 1);
 }
 
 static void forecast_picture(struct extraction *x, AVFrame *frame) {
-    int64_t pts = frame->best_effort_timestamp;
+    int64_t pts = time_of(frame);
     if (pts == AV_NOPTS_VALUE || (x->last_shown != AV_NOPTS_VALUE && pts <= x->last_shown))
         give_up_forecast(x, "pictures out of order");
     x->last_shown = pts;
@@ -497,7 +503,9 @@ static void find_origin(struct extraction *x) {
 
 static void note_to_the_end(struct extraction *x) {
     while (read_packet(x)) {
-        if (!read_packet_kind(&x->reader, x->packet).hidden && x->packet->pts != AV_NOPTS_VALUE)
+        if (x->packet->pts == AV_NOPTS_VALUE)
+            give_up_forecast(x, "a missing timestamp");
+        else if (!read_packet_kind(&x->reader, x->packet).hidden)
             note_time(x, x->packet->pts);
         av_packet_unref(x->packet);
     }
@@ -632,13 +640,14 @@ static void take_nth(struct extraction *x) {
 }
 
 static void keyframe_picture(struct extraction *x, AVFrame *frame) {
-    int64_t pts = frame->best_effort_timestamp;
+    int64_t pts = time_of(frame);
     if (pts == AV_NOPTS_VALUE)
         pts = x->last_shown == AV_NOPTS_VALUE ? 0 : x->last_shown;
     x->last_shown = pts;
     if (x->origin == AV_NOPTS_VALUE)
         set_origin(x, pts);
-    int64_t time = pts - x->origin;
+    // Nothing is shown before the first picture; a guess may say so.
+    int64_t time = pts < x->origin ? 0 : pts - x->origin;
     if (time >= x->plan->from && time < x->plan->until) {
         send_image(x->images, frame, (struct chosen){pts, x->plan->number + x->done++, 1});
     }
@@ -652,38 +661,45 @@ static const AVIndexEntry *next_start(const struct extraction *x, int64_t after)
     return i < 0 ? NULL : avformat_index_get_entry(x->stream, i);
 }
 
-// take_keyframes decodes nothing else. QuickTime's demuxer leaves out other
-// packets unread; elsewhere the index is followed.
+// skip_to_next_start passes over what lies between a starting point, decoded at
+// dts and shown so much later, and the next that the index knows.
+static void skip_to_next_start(struct extraction *x, int64_t dts, int64_t shown_after) {
+    const AVIndexEntry *next = next_start(x, dts);
+    if (next == NULL || next->pos - avio_tell(x->format->pb) < JUMP_BYTES)
+        return;
+    int64_t at = next->timestamp;
+    will_read(next->pos, next->pos + next->size, true);
+    const AVIndexEntry *after = next_start(x, at);
+    if (after != NULL)
+        will_read(after->pos, after->pos + after->size, false);
+    // Some demuxers take it for the time at which a picture is decoded, some for
+    // that at which it is shown, and go back from there.
+    av_seek_frame(x->format, x->plan->stream, at + shown_after, AVSEEK_FLAG_BACKWARD);
+}
+
+// take_keyframes decodes nothing else.
 static void take_keyframes(struct extraction *x) {
     const struct plan *p = x->plan;
-    bool by_demuxer = strstr(x->format->iformat->name, "mov") != NULL;
     rewind_video(x);
     x->picture = keyframe_picture;
-    if (by_demuxer)
-        x->stream->discard = AVDISCARD_NONKEY;
     if (p->from > 0 && has_index(x) && x->origin != AV_NOPTS_VALUE)
         av_seek_frame(x->format, p->stream, x->origin + p->from, AVSEEK_FLAG_BACKWARD);
-    while (!x->trouble && !enough_images(x->images) && read_packet(x)) {
-        int64_t at = x->packet->pts == AV_NOPTS_VALUE ? x->packet->dts : x->packet->pts;
-        int64_t dts = x->packet->dts;
+    bool over = false;
+    while (!over && !enough_images(x->images) && read_packet(x)) {
+        int64_t pts = x->packet->pts, dts = x->packet->dts;
         struct packet_kind kind = read_packet_kind(&x->reader, x->packet);
-        bool wanted = x->packet->flags & AV_PKT_FLAG_KEY && !kind.hidden;
-        bool after = x->origin != AV_NOPTS_VALUE && p->until != INT64_MAX && at != AV_NOPTS_VALUE &&
-                     at - x->origin >= p->until && (dts == AV_NOPTS_VALUE || dts - x->origin >= p->until);
-        if (wanted && !after) {
+        bool again = dts != AV_NOPTS_VALUE && x->dts != AV_NOPTS_VALUE && dts <= x->dts;
+        if (x->packet->flags & AV_PKT_FLAG_KEY && !kind.hidden && !again) {
             if (!kind.clean)
                 start_anew(x);
             decode(x, x->packet, false);
+            x->dts = dts;
+            if (dts != AV_NOPTS_VALUE && pts != AV_NOPTS_VALUE)
+                skip_to_next_start(x, dts, pts - dts);
         }
+        // Starting points are shown in the order in which they are decoded.
+        over = x->origin != AV_NOPTS_VALUE && dts != AV_NOPTS_VALUE && p->until != INT64_MAX && dts - x->origin >= p->until;
         av_packet_unref(x->packet);
-        if (after)
-            break;
-        const AVIndexEntry *next = dts == AV_NOPTS_VALUE ? NULL : next_start(x, dts);
-        if (next != NULL)
-            will_read(next->pos, next->pos + next->size, true);
-        if (next != NULL && !by_demuxer && next->pos - avio_tell(x->format->pb) > (1 << 18) &&
-            av_seek_frame(x->format, p->stream, next->timestamp, AVSEEK_FLAG_BACKWARD) < 0)
-            break;
     }
     drain(x);
 }
@@ -807,9 +823,10 @@ static void free_extraction(struct extraction *x) {
 }
 
 static void known_picture(struct extraction *x, AVFrame *frame) {
-    if (frame->best_effort_timestamp == x->plan->known && !x->compared)
+    if (time_of(frame) == x->plan->known && !x->compared) {
         compare_with(x->images, frame);
-    x->compared = x->compared || frame->best_effort_timestamp == x->plan->known;
+        x->compared = true;
+    }
     av_frame_free(&frame);
 }
 
@@ -821,6 +838,8 @@ static void show_known(struct extraction *x) {
         send(x, x->queue_count, INT64_MIN);
     while (!x->compared && read_on(x))
         send(x, x->queue_count, INT64_MIN);
+    if (!x->compared)
+        drain(x);
     rewind_video(x);
     x->picture = forecast_picture;
 }
@@ -840,6 +859,8 @@ static void take(struct extraction *x) {
         if (x->plan->about != AV_NOPTS_VALUE)
             restart(x);
         measure_end(x, x->plan->about);
+        if (x->latest == AV_NOPTS_VALUE)
+            give_up_forecast(x, "no picture at the end");
         break;
     default:
         break;
@@ -889,13 +910,11 @@ void extract(AVFormatContext *format, const struct plan *p, const struct limits 
             take(&x);
     }
     if (x.images != NULL)
-        finish_images(x.images);
+        finish_images(x.images, x.trouble);
     if (p->mode == MODE_NTH)
         write_number(RECORD_COUNTED, x.counted);
     if (x.trouble) {
         write_record(RECORD_PLAIN, &x.done, 1, (const uint8_t *)x.why, strlen(x.why));
-    } else if (p->mode == MODE_END) {
-        write_number(RECORD_END, x.latest == AV_NOPTS_VALUE ? AV_NOPTS_VALUE : forecast_end(&x));
     } else {
         write_number(RECORD_END, plain ? end_after(&x, x.now, x.pause) : x.ended ? forecast_end(&x) : x.latest);
     }
