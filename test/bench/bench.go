@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/fotograma/fotograma/internal/frames"
 )
 
 // bench runs a suite.
@@ -128,12 +126,11 @@ func (b *bench) job(r *row, pipeline string, c *clip) job {
 	}
 }
 
-// median runs the engine a few times and gives the median of its wall time in
-// seconds.
-func (b *bench) median(ctx context.Context, c *clip, x frames.Extraction) (float64, error) {
+// median runs a job a few times and gives the median of its wall time in seconds.
+func (b *bench) median(ctx context.Context, j job) (float64, error) {
 	var walls []float64
 	for range 3 {
-		s, err := b.measure(ctx, b.job(&row{extraction: x}, ofEngine, c), nil)
+		s, err := b.measure(ctx, j, nil)
 		if err != nil {
 			return 0, err
 		}

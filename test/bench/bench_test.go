@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -208,7 +209,7 @@ func TestResultsGoBetweenTheirLines(t *testing.T) {
 		p.ours.Wall, p.theirs.Wall = time.Second, 2*time.Second
 		r.pairs = []pair{p}
 	}
-	m := &model{perSecond: 0.1, fixed: 0.2, slowest: 1.1, stock: 0.2, naive: 0.3}
+	m := &model{clip: 62, perSecond: 0.1, plan: 0.2, open: 0.2, pieces: [pieces]float64{1, 1, 1, 1, 1, 1}, stock: 0.2, naive: 0.3}
 	document := filepath.Join(t.TempDir(), "performance.md")
 	if err := os.WriteFile(document, []byte("before\n"+begin+"old\n"+end+"after\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -233,13 +234,23 @@ func TestResultsGoBetweenTheirLines(t *testing.T) {
 }
 
 func TestMoreWorkersAreFaster(t *testing.T) {
-	m := &model{perSecond: 0.1, fixed: 0.2, slowest: 1}
-	if once := m.predict(1).wall; once != 720.2 {
+	m := &model{clip: 60, perSecond: 0.1, plan: 0.2, open: 0.2, pieces: [pieces]float64{1, 1, 2, 1, 1, 1}}
+	if once := m.predict(1).warm; once != 720 {
 		t.Errorf("one worker takes %g s", once)
 	}
-	for workers := 2; workers <= 120; workers++ {
-		if m.speedUp(workers) <= m.speedUp(workers-1) || m.speedUp(workers) > float64(workers) {
-			t.Errorf("%d workers are %g times faster", workers, m.speedUp(workers))
+	for _, c := range []struct {
+		workers int
+		slowest float64 // in proportion to the mean
+	}{{60, 1}, {120, 1}, {720, 12.0 / 7}} {
+		if got := m.slowest(c.workers) * float64(c.workers) / 720; math.Abs(got-c.slowest) > 1e-6 {
+			t.Errorf("of %d segments the slowest takes %g times the mean, not %g", c.workers, got, c.slowest)
+		}
+	}
+	for workers := 8; workers <= 120; workers += 8 {
+		before, _ := m.speedUp(workers - 7)
+		warm, cold := m.speedUp(workers)
+		if warm <= before || warm > float64(workers) || cold >= warm {
+			t.Errorf("%d workers are %g times faster, new ones %g times", workers, warm, cold)
 		}
 	}
 }

@@ -47,14 +47,16 @@ func whole(v float64) string { return fmt.Sprintf("%.0f×", v) }
 // modelChart draws how much faster more workers are.
 func modelChart(m *model) ([]byte, error) {
 	var labels []string
-	values := make([][]float64, 2)
+	values := make([][]float64, 3)
 	for workers := 0; workers <= 120; workers += 10 {
-		faster := 0.0 // of none
+		var warm, cold float64 // of none
 		if workers > 0 {
-			faster = m.speedUp(workers)
+			warm, cold = m.speedUp(workers)
 		}
 		labels = append(labels, strconv.Itoa(workers))
-		values[0], values[1] = append(values[0], faster), append(values[1], float64(workers))
+		for i, times := range []float64{warm, cold, float64(workers)} {
+			values[i] = append(values[i], times)
+		}
 	}
 	chart := charts.NewLineChartOptionWithData(values)
 	chart.Title.Text = "How many times faster so many workers are than one (2 h of video, 1 fps)"
@@ -62,7 +64,7 @@ func modelChart(m *model) ([]byte, error) {
 	chart.XAxis.Labels = labels
 	chart.XAxis.LabelCount = len(labels)
 	chart.XAxis.Title = "workers"
-	chart.Legend.SeriesNames = []string{"model", "without any overhead"}
+	chart.Legend.SeriesNames = []string{"warm workers", "new workers", "without any overhead"}
 	chart.Legend.Offset.Left = charts.PositionRight
 	chart.ValueFormatter = whole
 	chart.Symbol.Shape = charts.SymbolNone

@@ -32,6 +32,8 @@ type job struct {
 	Twice      bool              `json:"twice"`          // measure the second run of two
 	API        string            `json:"api,omitempty"`  // URL of a running stack
 	Keep       string            `json:"keep,omitempty"` // where the archive goes, if not into the store
+	Segment    int               `json:"segment"`        // the one to extract of so many that the work is divided into
+	Segments   int               `json:"segments"`
 }
 
 // outcome is what a child has measured of itself and the processes it ran.
@@ -60,6 +62,8 @@ const (
 	ofSeeks      = "seeks"
 	ofStack      = "stack"
 	ofNaiveStack = "stack-naive"
+	ofPlan       = "plan"
+	ofSegment    = "segment"
 )
 
 // pipelines are the ways to get frames that are compared. Each prepares what a
@@ -73,6 +77,8 @@ var pipelines = map[string]func(context.Context, *run) error{
 	ofSeeks:      seeks,
 	ofStack:      throughStack,
 	ofNaiveStack: naiveStack,
+	ofPlan:       plan,
+	ofSegment:    segment,
 }
 
 // child runs the job that stands in its arguments and prints the outcome.

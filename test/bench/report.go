@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -48,8 +49,10 @@ func targetTable(s *suite, m *model) string {
 	if m == nil {
 		return table.String()
 	}
-	workers, measured := target{what: wall.name, least: 40, unit: "×"}, m.speedUp(60)
-	table.row("2 h of video, 60 workers (model)", "one worker", workers.what, workers.asked(), workers.reached(measured), workers.verdict(measured))
+	workers := target{what: wall.name, least: 40, unit: "×"}
+	warm, cold := m.speedUp(60)
+	table.row("2 h of video, 60 warm workers (model)", "one worker", workers.what, workers.asked(), workers.reached(warm), workers.verdict(warm))
+	table.row("the same with 60 new workers", "one new worker", workers.what, workers.asked(), workers.reached(cold), workers.verdict(cold))
 	return table.String()
 }
 
@@ -107,20 +110,22 @@ func medianTable(s *suite) string {
 
 func modelText(m *model) string {
 	const limit = 900 // seconds that a Lambda function may run
-	table := newTable("workers", "wall time", "times faster", "Lambda and S3, USD")
+	table := newTable("workers", "warm", "times faster", "new", "times faster", "Lambda and S3, USD")
 	for _, workers := range []int{1, 2, 5, 10, 20, 30, 60, 90, 120} {
 		p := m.predict(workers)
 		note := ""
-		if workers == 1 && p.wall > limit {
+		if workers == 1 && p.cold > limit {
 			note = " (more than Lambda's 15 min)"
 		}
-		table.row(strconv.Itoa(workers), duration(p.wall)+note, ratio(m.speedUp(workers)), fmt.Sprintf("%.4f", p.dollars))
+		warm, cold := m.speedUp(workers)
+		table.row(strconv.Itoa(workers), duration(p.warm)+note, ratio(warm), duration(p.cold), ratio(cold), fmt.Sprintf("%.4f", p.dollars))
 	}
-	return fmt.Sprintf(`Measured: %.3f s of a worker for a second of 1080p H.264 at 1 fps; %.2f s to open a video of 2 h in its middle for one frame;
-the slowest sixth of the clip takes %.2f times the mean; %.2f GET and %.2f PUT or POST requests for a second of video.
+	return fmt.Sprintf(`Measured: %.3f s of a worker for a second of 1080p H.264 at 1 fps; %.2f s to plan a video of 2 h, and %.2f s for a segment of one
+frame in its middle; %.2f to %.2f s for each sixth of the clip; %.2f GET and %.2f PUT or POST requests for a second of video.
 In one process stock FFmpeg would take %s, and the naive system %s with %.1f GB of temporary disk.
 
-%s`, m.perSecond, m.fixed, m.slowest, m.gets, m.puts, duration(video*m.stock), duration(video*m.naive), video*m.disk/1e9, table)
+%s`, m.perSecond, m.plan, m.open, slices.Min(m.pieces[:]), slices.Max(m.pieces[:]), m.gets, m.puts,
+		duration(video*m.stock), duration(video*m.naive), video*m.disk/1e9, table)
 }
 
 func ratio(v float64) string {
