@@ -56,6 +56,7 @@ type picture struct {
 	scaledWidth, scaledHeight int
 	// width and height are what is kept of it: the size of the images.
 	width, height int
+	smaller       bool // than it is stored
 	turn          turn
 	pixels        string // pixel format of the images
 	color         string // options of the scale filter
@@ -108,23 +109,29 @@ func (p *picture) fit(w, h int, x Extraction) {
 			p.scaledWidth, p.scaledHeight = x.Width, x.Height
 		}
 	}
+	p.smaller = p.scaledWidth*p.scaledHeight < w*h
 	p.width, p.height = p.scaledWidth, p.scaledHeight
 	if x.Fit == FitCover {
 		p.width, p.height = min(p.width, x.Width), min(p.height, x.Height)
 	}
 }
 
-// filters returns FFmpeg's filters that make an image of a decoded picture.
-// Scaling comes first: it is the one filter that copes with a video that
-// changes its size on the way, and all after it see one size.
+// filters returns FFmpeg's filters that make an image of a decoded picture. One
+// that is made smaller is turned after that. Otherwise it is turned before its
+// pixels are converted, as FFmpeg itself does it: with more than 8 bits the
+// result depends on the order.
 func (p *picture) filters() string {
 	w, h := p.scaledWidth, p.scaledHeight
-	if p.turn.sideways() {
+	if p.turn.sideways() && p.smaller {
 		w, h = h, w
 	}
 	chain := []string{fmt.Sprintf("scale=w=%d:h=%d:%s", w, h, p.color)}
-	if p.turn.filters != "" {
+	switch {
+	case p.turn.filters == "":
+	case p.smaller:
 		chain = append(chain, p.turn.filters)
+	default:
+		chain = append([]string{p.turn.filters}, chain...)
 	}
 	if p.width != p.scaledWidth || p.height != p.scaledHeight {
 		chain = append(chain, fmt.Sprintf("crop=w=%d:h=%d:exact=1", p.width, p.height))

@@ -181,7 +181,7 @@ func (r *run) common(mode string) *settings {
 	s.set("stream", r.media.StreamIndex)
 	s.set("mode", mode)
 	s.set("threads", r.engine.threads)
-	s.setIf(r.plain && mode != programModes[ModeKeyframes], "plain", 1) // starting points need no forecast
+	s.setIf(r.plain, "plain", 1)
 	if r.origin != nil {
 		s.set("origin", *r.origin)
 	}
@@ -237,7 +237,7 @@ func (r *run) extract(ctx context.Context) error {
 			return nil
 		}
 		if r.plain {
-			return fail(CodeEngineFailed, "the program wants to be run again and again")
+			return fail(CodeEngineFailed, "the program wants to be run again and again: %s", r.why)
 		}
 		r.plain = true
 	}

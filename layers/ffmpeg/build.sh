@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# Builds the FFmpeg that Fotograma ships: two static programs, ffmpeg and ffprobe,
-# with nothing in them that internal/frames does not use. Everything left out is
-# code that hostile videos cannot reach.
+# Builds the one program that meets people's videos, fotograma-frames, and FFmpeg's
+# libraries for it, into one static file with nothing in it that the program does
+# not use. Everything left out is code that hostile videos cannot reach.
 #
 # Needs: a C compiler, make, meson, ninja, nasm (for amd64), pkg-config, xz, curl
 # and zlib's static library. On Debian:
 #   apt-get install gcc make meson ninja-build nasm pkg-config xz-utils curl ca-certificates zlib1g-dev
 # and, to build for arm64 on amd64, gcc-aarch64-linux-gnu and zlib1g-dev:arm64.
 #
+#   build.sh             the program, and before it the libraries if WORK has none
+#                        by this recipe
+#   build.sh libraries   only those, which takes most of the time
+#
 # Settings, by environment:
-#   PREFIX   where bin/ and share/licenses/ go          (./out)
+#   PREFIX   where bin/ and share/ go                    (./out)
 #   ARCH     amd64 or arm64                              (this machine's)
 #   SOURCES  where the releases' archives are kept; what is there already is not
 #            downloaded                                  (./sources)
@@ -39,6 +43,7 @@ mkdir -p "${PREFIX:=$PWD/out}" "${SOURCES:=$PWD/sources}" "${WORK:=$PWD/work-$AR
 PREFIX=$(cd "$PREFIX" && pwd) SOURCES=$(cd "$SOURCES" && pwd) WORK=$(cd "$WORK" && pwd)
 : "${JOBS:=$(nproc)}"
 libraries=$WORK/libraries
+recipe="$ARCH $(cat "$here/build.sh" "$here/versions.env" | sha256sum)"
 
 export LC_ALL=C TZ=UTC
 flags="-O2 -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2"
@@ -78,12 +83,13 @@ build_libwebp() {
   make -j "$JOBS" -C src install
 }
 
-# Names as in FFmpeg's configure. Demuxers: the containers that
-# internal/frames/process.go lets in, and the bare streams by which FFmpeg tells
-# what is in a program stream. Decoders: what cameras, phones, screen recorders and
-# editors write; no sound. Parsers: also of sound, without which looking at a
-# transport stream takes long.
-protocols=http,tcp,pipe
+# Names as in FFmpeg's configure. No protocols: the video comes through a pipe
+# (frames/wire.c). Demuxers: the containers that frames/media.c lets in, and the
+# bare streams by which FFmpeg tells what is in a program stream. Decoders: what
+# cameras, phones, screen recorders and editors write; no sound. Parsers: also of
+# sound, without which looking at a transport stream takes long. Bitstream filters:
+# by which FFmpeg finds a codec's parameters in its first packets; decoders bring
+# theirs. Filters: those of internal/frames/picture.go, and of frames/image.c.
 demuxers=mov,matroska,avi,mpegts,mpegps,asf,flv,ogg,mp3,wav,flac,aac
 demuxers+=,mpegvideo,m4v,h264,hevc,ac3,eac3,dts,loas
 decoders=h264,hevc,libdav1d,vp9,vp8,vp6,vp6a,vp6f,mpeg4,mpeg2video,mpeg1video,h263,h263i,h263p,flv
@@ -91,9 +97,9 @@ decoders+=,wmv1,wmv2,wmv3,vc1,msmpeg4v1,msmpeg4v2,msmpeg4v3,theora,mjpeg,mjpegb,
 decoders+=,prores,dnxhd,cfhd,dvvideo,ffv1,huffyuv,ffvhuff,utvideo,qtrle,rawvideo,v210,svq3,cinepak
 parsers=h264,hevc,av1,vp9,vp8,mpeg4video,mpegvideo,h263,vc1,mjpeg,png,dnxhd
 parsers+=,aac,aac_latm,ac3,dca,flac,mlp,mpegaudio,opus,vorbis
-filters=metadata,setpts,fps,scale,transpose,hflip,vflip,crop,format,null
+bsfs=extract_extradata
+filters=scale,transpose,hflip,vflip,crop,format,select
 encoders=mjpeg,png,libwebp
-muxers=image2pipe
 
 build_ffmpeg() {
   local folder
@@ -104,14 +110,17 @@ build_ffmpeg() {
   # No --enable-gpl and no --enable-nonfree: see README.md.
   PKG_CONFIG_LIBDIR=$libraries/lib/pkgconfig ./configure --prefix=/opt --arch="$cpu" "${options[@]}" \
     --pkg-config-flags=--static \
-    --extra-cflags="$flags -I../libraries/include" --extra-ldflags="-L../libraries/lib" \
-    --extra-ldexeflags="-static-pie -Wl,-z,relro,-z,now" --enable-pic \
-    --disable-autodetect --disable-everything --disable-doc --disable-debug \
-    --disable-ffplay --disable-avdevice --disable-swresample \
+    --extra-cflags="$flags -I../libraries/include" --extra-ldflags="-L../libraries/lib" --enable-pic \
+    --disable-autodetect --disable-everything --disable-doc --disable-debug --disable-programs --disable-network \
+    --disable-avdevice --disable-swresample \
     --enable-zlib --enable-libdav1d --enable-libwebp \
-    --enable-protocol=$protocols --enable-demuxer=$demuxers --enable-decoder=$decoders --enable-parser=$parsers \
-    --enable-bsf=extract_extradata --enable-filter=$filters --enable-encoder=$encoders --enable-muxer=$muxers
-  make -j "$JOBS" ffmpeg ffprobe
+    --enable-demuxer=$demuxers --enable-decoder=$decoders --enable-parser=$parsers \
+    --enable-bsf=$bsfs --enable-filter=$filters --enable-encoder=$encoders
+  make -j "$JOBS"
+  # The prefix that configure is told is in the libraries, and so in the program:
+  # it must not depend on the folder in which they are built.
+  make prefix="$libraries" install-libs install-headers
+  sed -i "s|=/opt|=$libraries|" "$libraries"/lib/pkgconfig/lib{av,sw}*.pc
 }
 
 # configure leaves out what it does not know or what lacks something, without an
@@ -126,28 +135,46 @@ check_ffmpeg() {
       fi
     done
   done <<-END
-	PROTOCOL $protocols
 	DEMUXER $demuxers
 	DECODER $decoders
 	PARSER $parsers
+	BSF $bsfs
 	FILTER $filters
 	ENCODER $encoders
-	MUXER $muxers
 	END
   return $missing
 }
 
-install_all() {
-  install -D -t "$PREFIX/bin" ffmpeg ffprobe
-  local licenses=$PREFIX/share/licenses
-  install -m 644 -D -t "$licenses/ffmpeg" LICENSE.md COPYING.LGPLv2.1 "$here/versions.env" "$here/build.sh"
-  install -m 644 -D -t "$licenses/dav1d" "$WORK/dav1d-$DAV1D_VERSION/COPYING"
-  install -m 644 -D -t "$licenses/libwebp" "$WORK/libwebp-$LIBWEBP_VERSION/COPYING" "$WORK/libwebp-$LIBWEBP_VERSION/PATENTS"
+build_frames() {
+  PKG_CONFIG_LIBDIR=$libraries/lib/pkgconfig make -B -C "$here/frames" OUT="$WORK/fotograma-frames" \
+    CC="${cross}gcc" CFLAGS="$flags" LDFLAGS="-static-pie -Wl,-z,relro,-z,now -s" \
+    PKG_CONFIG=pkg-config PKG_CONFIG_FLAGS=--static
 }
 
-(build_dav1d)
-(build_libwebp)
-build_ffmpeg
-check_ffmpeg
+install_all() {
+  install -D -t "$PREFIX/bin" "$WORK/fotograma-frames"
+  local licenses=$PREFIX/share/licenses
+  install -m 644 -D -t "$licenses/ffmpeg" "$WORK/ffmpeg-$FFMPEG_VERSION"/{LICENSE.md,COPYING.LGPLv2.1}
+  install -m 644 -D -t "$licenses/dav1d" "$WORK/dav1d-$DAV1D_VERSION/COPYING"
+  install -m 644 -D -t "$licenses/libwebp" "$WORK/libwebp-$LIBWEBP_VERSION"/{COPYING,PATENTS}
+  # With this and the releases, anybody can make the program anew.
+  install -m 644 -D -t "$PREFIX/share/recipe" "$here/versions.env"
+  install -D -t "$PREFIX/share/recipe" "$here/build.sh"
+  install -m 644 -D -t "$PREFIX/share/recipe/frames" "$here"/frames/{Makefile,*.[ch]}
+}
+
+case ${1:-} in
+  libraries | "") ;;
+  *) echo "build.sh: no such thing to build: $1" >&2 && exit 2 ;;
+esac
+if [ "$(cat "$WORK/built" 2>/dev/null)" != "$recipe" ]; then
+  rm -rf "$libraries"
+  (build_dav1d)
+  (build_libwebp)
+  (build_ffmpeg; check_ffmpeg)
+  echo "$recipe" >"$WORK/built"
+fi
+[ "${1:-}" != libraries ] || exit 0
+build_frames
 install_all
-echo "build.sh: FFmpeg $FFMPEG_VERSION for $ARCH is in $PREFIX"
+echo "build.sh: fotograma-frames on FFmpeg $FFMPEG_VERSION for $ARCH is in $PREFIX/bin"

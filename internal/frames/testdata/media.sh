@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the videos that the tests of this package need, in the directory given
 # as the argument, from FFmpeg's own sources. Needs an FFmpeg with libx264,
-# libx265, libvpx, libaom and libwebp.
+# libx265, libvpx, libaom, SVT-AV1, libtheora and libwebp.
 set -eu
 cd "$1"
 
@@ -10,6 +10,7 @@ ff() { ffmpeg -hide_banner -nostdin -loglevel error -y "$@"; }
 # A moving picture in which no two frames are alike: size, rate, seconds.
 moving() { echo "testsrc2=size=$1:rate=$2:duration=$3"; }
 x264="-c:v libx264 -preset veryfast -pix_fmt yuv420p"
+x265="-c:v libx265 -preset ultrafast -tag:v hvc1 -x265-params log-level=error"
 
 # Frame rates, with B-frames and few keyframes.
 for rate in 24 25 60 24000/1001 30000/1001; do
@@ -21,15 +22,27 @@ ff -f lavfi -i "$(moving 192x108 30 4)" -vf "settb=1/90000,setpts='PTS+(mod(N*N,
 ff -i vfr.mp4 -c copy vfr.mkv
 ff -f lavfi -i "$(moving 192x108 30 4)" -vf "settb=1/1000,setpts='PTS+mod(N*N,7)*0.031/TB'" \
   -fps_mode passthrough -enc_time_base 1/1000 $x264 -bf 0 backwards.mkv
+# A pause that is longer than a group of pictures.
+ff -f lavfi -i "$(moving 192x108 25 4)" -vf "setpts='PTS+gte(N,50)*20/TB'" -fps_mode passthrough $x264 -bf 2 -g 10 paused.mp4
+ff -i paused.mp4 -c copy paused.mkv
+# Three scenes, the second of them still.
+ff -f lavfi -i "$(moving 192x108 25 1)" -f lavfi -i "color=red:size=192x108:rate=25:duration=1" -f lavfi -i "mandelbrot=size=192x108:rate=25" \
+  -filter_complex "[2]trim=duration=1[m];[0][1][m]concat=n=3" $x264 -bf 2 -g 30 scenes.mp4
 
 # A last frame that is displayed for three seconds.
 ff -f lavfi -i "$(moving 192x108 10 2)" -f lavfi -i "color=red:size=192x108:rate=1/3:duration=3" \
   -filter_complex "[0]settb=1/1000[a];[1]settb=1/1000[b];[a][b]concat=n=2,settb=1/1000" -fps_mode passthrough \
   -enc_time_base 1/1000 $x264 -bf 0 -video_track_timescale 1000 -bsf:v "setts=duration=if(eq(PTS\,2000)\,3000\,100)" held.mp4
 
-# Groups of pictures that lean on the one before, interlacing, one frame.
+# Groups of pictures that lean on the one before; random access points at which
+# it takes several pictures to a whole one; interlacing; one frame.
 ff -f lavfi -i "$(moving 192x108 25 4)" $x264 -x264-params open-gop=1:keyint=12:bframes=3 open-gop.mp4
+ff -i open-gop.mp4 -c copy open-gop.ts
+ff -i open-gop.mp4 -c copy open-gop.mkv
+ff -f lavfi -i "$(moving 192x108 25 4)" $x264 -x264-params intra-refresh=1:keyint=20:bframes=0 intra-refresh.mp4
+ff -i intra-refresh.mp4 -c copy intra-refresh.mkv
 ff -f lavfi -i "$(moving 192x108 25 2)" $x264 -flags +ildct+ilme interlaced.mp4
+ff -f lavfi -i "$(moving 192x108 25 3)" $x264 -x264-params tff=1:bframes=2:keyint=12 mbaff.ts
 ff -f lavfi -i "$(moving 192x108 25 1)" -frames:v 1 $x264 one.mp4
 ff -f lavfi -i "$(moving 192x108 1000 1)" $x264 fast.mp4
 
@@ -50,11 +63,23 @@ ff -ss 0.7 -i cfr-25.mp4 -t 2.1 -c copy edited.mp4
 # Codecs.
 ff -f lavfi -i "$(moving 192x108 25 3)" $sound -shortest -c:v libvpx -b:v 300k -auto-alt-ref 1 -lag-in-frames 16 -c:a libopus vp8.webm
 ff -f lavfi -i "$(moving 192x108 25 3)" $sound -shortest -c:v libvpx-vp9 -b:v 300k -cpu-used 8 -c:a libopus vp9.webm
-ff -f lavfi -i "$(moving 192x108 25 3)" -c:v libx265 -preset ultrafast -x265-params log-level=error:bframes=4:open-gop=1:keyint=20 -tag:v hvc1 hevc.mp4
+ff -f lavfi -i "$(moving 192x108 25 3)" -c:v libvpx-vp9 -b:v 300k -cpu-used 8 -auto-alt-ref 1 -lag-in-frames 16 -g 25 vp9.mp4
+ff -f lavfi -i "$(moving 192x108 25 3)" $x265:bframes=4:open-gop=1:keyint=20 hevc.mp4
+ff -i hevc.mp4 -c copy hevc.mkv
+ff -i hevc.mp4 -c copy hevc.ts
+ff -f lavfi -i "$(moving 192x108 25 3)" $x265:bframes=4:open-gop=0:keyint=20:min-keyint=20:scenecut=0:radl=3 hevc-radl.mp4
+ff -f lavfi -i "$(moving 192x108 25 3)" $x265:bframes=3:keyint=25:temporal-layers=1:b-pyramid=1 hevc-layers.mp4
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v libaom-av1 -cpu-used 8 -b:v 200k av1.mp4
+ff -f lavfi -i "$(moving 192x108 25 3)" -c:v libsvtav1 -preset 12 -g 20 -b:v 200k av1.mkv 2>/dev/null
 ff -f lavfi -i "$(moving 192x108 25 3)" -c:v mpeg4 -bf 2 -q:v 4 mpeg4.avi
+ff -f lavfi -i "$(moving 192x108 25 3)" -c:v mpeg4 -bf 2 -q:v 4 mpeg4.mp4
+ff -f lavfi -i "$(moving 192x108 25 3)" $x264 -bf 2 -g 20 h264.avi
 ff -f lavfi -i "$(moving 192x108 25 3)" -c:v mpeg2video -bf 2 -q:v 4 mpeg2.mpg
+ff -f lavfi -i "$(moving 192x108 25 3)" -c:v mpeg2video -bf 2 -q:v 4 -g 12 -flags +ildct+ilme mpeg2.ts
+ff -fflags +genpts -i mpeg2.ts -c copy mpeg2.mkv
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v prores_ks -profile:v 0 prores.mov
+ff -f lavfi -i "$(moving 192x108 25 2)" -c:v mjpeg -q:v 4 -pix_fmt yuvj420p mjpeg.mov
+ff -f lavfi -i "$(moving 192x108 25 3)" -c:v libtheora -q:v 5 theora.ogv
 ff -f lavfi -i "$(moving 192x108 25 2)" -c:v wmv2 -q:v 4 wmv.asf
 
 # Colour: three patches, told in each of the ways there are.
@@ -76,6 +101,21 @@ ff -f lavfi -i "$patches" -vf scale=out_color_matrix=bt2020,format=yuv420p10le -
 for degrees in 90 180 270; do
   ff -i cfr-25.mp4 -c copy -metadata:s:v rotate=$degrees "rotated-$degrees.mp4"
 done
+# As phones record: 10 bits, HLG or PQ, a rate that wavers, sound, held upright.
+phone() { # time base, jitter, transfer, parameters, turn, file
+  ff -f lavfi -i "$(moving 192x108 30 4)" $sound -vf "settb=1/$1,setpts='N*$1/30+$2',format=yuv420p10le" -fps_mode passthrough -enc_time_base 1/$1 \
+    $x265:colorprim=bt2020:transfer=$3:colormatrix=bt2020nc:$4 -c:a aac -t 4 -video_track_timescale $1 "flat-$6"
+  ff -i "flat-$6" -map 0 -c copy -metadata:s:v rotate=$5 "$6"
+}
+phone 600 "mod(N*N,7)" arib-std-b67 bframes=3:open-gop=1:keyint=30 90 phone-hlg.mov
+phone 90000 "mod(N*N,11)*170" smpte2084 bframes=0:keyint=30 270 phone-pq.mp4
+
+# Long enough that going on elsewhere pays.
+ff -f lavfi -i "$(moving 192x108 10 200)" -vf noise=alls=40:allf=t:all_seed=1 -c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -qp 34 -g 50 long.mp4
+ff -i long.mp4 -c copy long.mov
+ff -i long.mp4 -c copy long.mkv
+# Decoding can begin nowhere but at the beginning.
+ff -i long.mp4 -t 60 -c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -qp 34 -g 9999 -sc_threshold 0 one-start.mkv
 
 # Two sizes in one stream; two videos in one file; a cover picture.
 ff -f lavfi -i "$(moving 320x180 25 1)" $x264 -output_ts_offset 2 larger.ts

@@ -46,7 +46,7 @@ struct plan {
     int64_t known;        // timestamp of a picture for dedupe to compare with, AV_NOPTS_VALUE for none
     int threads;
     double threshold;     // MODE_SCENES
-    bool dedupe;
+    bool dedupe;          // leave out pictures that hardly differ from the last one kept, see image.c
     char *filters;        // from decoded picture to image, FFmpeg's syntax
     char *encoder;        // FFmpeg's name
     char *encoder_options;
@@ -81,9 +81,11 @@ void will_read(int64_t from, int64_t to, bool now);
 void write_text(char type, const char *text);
 void write_record(char type, const int64_t *numbers, size_t count, const uint8_t *data, size_t size);
 _Noreturn void fail(const char *code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-// log_errors has FFmpeg's errors written to standard error; logged_errors counts them.
+// log_errors has FFmpeg's errors written to standard error; logged_errors counts
+// them, logged_decoder_errors those of decoders.
 void log_errors(void);
 int logged_errors(void);
+int logged_decoder_errors(void);
 // expect_missing_references keeps quiet about references to pictures that were
 // left out on purpose, from now on.
 void expect_missing_references(void);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libavfilter/avfilter.h>
@@ -195,10 +196,11 @@ struct images {
     int worker_count;
     struct worker workers[MAX_WORKERS];
 
-    // They decide by what they let through; used by the caller's thread alone.
-    struct chain scene, decimate;
+    // Which pictures become images; used by the caller's thread alone.
+    struct chain scene, miniature;
     char scene_filters[64];
-    int64_t offered, scenes, compared;
+    int64_t offered, scenes;
+    AVFrame *kept; // miniature of the last one that dedupe kept
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -337,25 +339,87 @@ struct images *start_images(const struct plan *p, AVRational sample_aspect) {
     return im;
 }
 
-// let_through reports whether a chain of filters that drops frames keeps one.
-static bool let_through(struct images *im, struct chain *c, const char *filters, AVFrame *frame, int64_t number) {
-    frame->pts = number;
-    AVFrame *out = pass(c, filters, frame, im->aspect);
-    bool kept = out != NULL;
+// begins_scene shows a picture to the filter that lets through what begins a
+// scene.
+static bool begins_scene(struct images *im, AVFrame *frame) {
+    frame->pts = im->offered++;
+    AVFrame *out = pass(&im->scene, im->scene_filters, frame, im->aspect);
+    bool cut = out != NULL;
     av_frame_free(&out);
-    return kept;
+    return cut;
 }
 
-static const char decimate[] = "mpdecimate";
+// Near-duplicates. Two pictures are compared as miniatures, in which the noise
+// of a camera and of compression averages out while a word that is typed on a
+// large screen still shows. They differ if they do so by LIKENESS levels of 255
+// on average, or by CELL_LIKENESS in one cell of CELL by CELL samples. At one
+// picture a second, these numbers leave out of testdata/media's footage those in
+// which nothing but the exposure changes a little; the least that moves in the
+// cartoon makes about twice as much of a difference.
 
-void compare_with(struct images *im, AVFrame *frame) {
-    let_through(im, &im->decimate, decimate, frame, im->compared++);
+enum { MINIATURE_WIDTH = 128, MINIATURE_HEIGHT = 72, CELL = 4, LIKENESS = 4, CELL_LIKENESS = 16 };
+
+// Scaled with integers only, so that all machines decide alike.
+static const char miniature[] =
+    "scale=w=128:h=72:flags=area+accurate_rnd+bitexact:out_color_matrix=bt601:out_range=pc,format=yuv420p";
+
+// plane_differs adds to sum what the samples of a plane differ by, and reports
+// whether one of its cells differs.
+static bool plane_differs(const AVFrame *a, const AVFrame *b, int plane, int64_t *sum) {
+    int shift = plane > 0, width = MINIATURE_WIDTH >> shift, height = MINIATURE_HEIGHT >> shift;
+    int worst = 0;
+    for (int y = 0; y < height; y += CELL) {
+        for (int x = 0; x < width; x += CELL) {
+            int cell = 0;
+            for (int i = 0; i < CELL * CELL; i++) {
+                ptrdiff_t row = y + i / CELL, column = x + i % CELL;
+                cell += abs(a->data[plane][row * a->linesize[plane] + column] - b->data[plane][row * b->linesize[plane] + column]);
+            }
+            *sum += cell;
+            worst = cell > worst ? cell : worst;
+        }
+    }
+    return worst >= CELL_LIKENESS * CELL * CELL;
+}
+
+static bool differ(const AVFrame *a, const AVFrame *b) {
+    int64_t sum = 0;
+    bool cell_differs = false;
+    for (int plane = 0; plane < 3; plane++)
+        cell_differs = plane_differs(a, b, plane, &sum) || cell_differs;
+    return cell_differs || sum >= LIKENESS * (MINIATURE_WIDTH * MINIATURE_HEIGHT * 3 / 2);
+}
+
+static AVFrame *shrink(struct images *im, AVFrame *frame) {
+    AVFrame *small = pass(&im->miniature, miniature, frame, im->aspect);
+    if (small == NULL)
+        fail("engine_failed", "the filters kept a picture back");
+    return small;
+}
+
+static void keep(struct images *im, AVFrame *small) {
+    av_frame_free(&im->kept);
+    im->kept = small;
+}
+
+void compare_with(struct images *im, AVFrame *frame) { keep(im, shrink(im, frame)); }
+
+// is_new reports whether a picture differs from the last one that was kept, and
+// if so keeps it.
+static bool is_new(struct images *im, AVFrame *frame) {
+    AVFrame *small = shrink(im, frame);
+    if (im->kept != NULL && !differ(im->kept, small)) {
+        av_frame_free(&small);
+        return false;
+    }
+    keep(im, small);
+    return true;
 }
 
 // sift reports whether a chosen picture becomes an image.
 static bool sift(struct images *im, AVFrame *frame, struct chosen *c) {
     if (im->plan->mode == MODE_SCENES) {
-        bool cut = let_through(im, &im->scene, im->scene_filters, frame, im->offered++);
+        bool cut = begins_scene(im, frame);
         // The first picture begins a scene too. Others are there to compare with.
         if (c->count == 0 || !(cut || im->scenes == 0))
             return false;
@@ -363,7 +427,7 @@ static bool sift(struct images *im, AVFrame *frame, struct chosen *c) {
     }
     if (im->plan->dedupe) {
         c->count = 1;
-        return let_through(im, &im->decimate, decimate, frame, im->compared++);
+        return is_new(im, frame);
     }
     return true;
 }
@@ -405,6 +469,7 @@ void finish_images(struct images *im, bool keep_sheet) {
     else if (im->tiles > 0)
         write_sheet(im);
     close_chain(&im->scene);
-    close_chain(&im->decimate);
+    close_chain(&im->miniature);
+    av_frame_free(&im->kept);
     av_free(im);
 }

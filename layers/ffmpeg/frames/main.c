@@ -5,6 +5,9 @@
 int main(void) {
     signal(SIGPIPE, SIG_IGN); // writing tells
     log_errors();
+    // The libraries' structures are others in each major version.
+    if (avformat_version() >> 16 != LIBAVFORMAT_VERSION_MAJOR || avcodec_version() >> 16 != LIBAVCODEC_VERSION_MAJOR)
+        fail("engine_failed", "built with the headers of another FFmpeg than %s", av_version_info());
     struct limits limits = {0};
     read_limits(&limits);
     av_max_alloc((size_t)limits.max_alloc);

@@ -66,7 +66,7 @@ struct extraction {
     int64_t dts;         // of the packet read last, AV_NOPTS_VALUE if there is none
     int64_t latest;      // largest timestamp read
     int64_t before_that; // second largest
-    bool ended, gap;
+    bool ended, gap, index_loaded;
 
     // Timestamps of pictures that were read and may still be wanted, ascending.
     int64_t *known;
@@ -84,6 +84,7 @@ struct extraction {
     int64_t counted; // MODE_NTH
     int64_t pictures;
     bool compared; // with the picture that dedupe was given
+    int damage; // errors that decoders logged before that matters
     bool trouble;
     const char *why;
     void (*picture)(struct extraction *x, AVFrame *frame); // gets what the decoder gives
@@ -361,15 +362,40 @@ static bool seek_before(struct extraction *x, int64_t t) {
         if (x->queue_count > 0 && x->queue[x->queue_count - 1].kind.start && x->queue[x->queue_count - 1].pts <= t)
             return true;
         leave_out(x, x->queue_count);
-        target -= step;
+        if (target == x->origin)
+            return false;
+        if (x->ended && x->dts != AV_NOPTS_VALUE && x->dts < target)
+            target = x->dts; // beyond the end, steps would be too small
+        target = target - step < x->origin ? x->origin : target - step;
         step *= 2;
     }
     return false;
 }
 
+// load_index has Matroska's demuxer read its index, which it does at a seek, once
+// that pays: where the picture at t is far enough away.
+static bool load_index(struct extraction *x, int64_t t) {
+    int64_t ahead = av_rescale_q(t - x->dts, x->stream->time_base, AV_TIME_BASE_Q), duration = x->format->duration;
+    if (x->index_loaded || duration <= 0 || strstr(x->format->iformat->name, "matroska") == NULL ||
+        av_rescale(avio_size(x->format->pb), ahead, duration) < JUMP_BYTES)
+        return false;
+    x->index_loaded = true;
+    return true;
+}
+
 // jump goes to the starting point for the picture at t, if the index knows one
 // that was not read yet.
 static void jump(struct extraction *x, int64_t t, int64_t instant) {
+    if (x->dts != AV_NOPTS_VALUE && t > x->dts && load_index(x, t)) {
+        int64_t read = x->dts;
+        if (!seek_before(x, t) && !x->trouble)
+            give_up_forecast(x, "a seek that failed");
+        if (!x->trouble && x->dts <= read) { // back at a starting point from before
+            drain(x);
+            x->last_shown = AV_NOPTS_VALUE;
+        }
+        return;
+    }
     int start = index_before(x, t, false);
     if (start < 0 || x->dts == AV_NOPTS_VALUE)
         return;
@@ -421,8 +447,13 @@ static void forecast_picture(struct extraction *x, AVFrame *frame) {
     if (pts == AV_NOPTS_VALUE || (x->last_shown != AV_NOPTS_VALUE && pts <= x->last_shown))
         give_up_forecast(x, "pictures out of order");
     x->last_shown = pts;
-    if (x->origin == AV_NOPTS_VALUE && pts != AV_NOPTS_VALUE)
+    if (x->origin == AV_NOPTS_VALUE && pts != AV_NOPTS_VALUE) {
         set_origin(x, pts);
+        x->damage = logged_decoder_errors(); // what is wrong before the first picture does no harm
+    }
+    // How damage is concealed depends on pictures that may have been left out.
+    if (logged_decoder_errors() > x->damage)
+        give_up_forecast(x, "damage");
     grow(&x->shown, x->shown_count, &x->shown_room, sizeof(AVFrame *));
     x->shown[x->shown_count++] = frame;
     if (!x->trouble)
@@ -685,11 +716,13 @@ static void take_keyframes(struct extraction *x) {
     if (p->from > 0 && has_index(x) && x->origin != AV_NOPTS_VALUE)
         av_seek_frame(x->format, p->stream, x->origin + p->from, AVSEEK_FLAG_BACKWARD);
     bool over = false;
-    while (!over && !enough_images(x->images) && read_packet(x)) {
+    while (!over && !x->trouble && !enough_images(x->images) && read_packet(x)) {
         int64_t pts = x->packet->pts, dts = x->packet->dts;
         struct packet_kind kind = read_packet_kind(&x->reader, x->packet);
         bool again = dts != AV_NOPTS_VALUE && x->dts != AV_NOPTS_VALUE && dts <= x->dts;
-        if (x->packet->flags & AV_PKT_FLAG_KEY && !kind.hidden && !again) {
+        if (kind.start && !kind.hidden && !again && pts == AV_NOPTS_VALUE) {
+            give_up_forecast(x, "a missing timestamp");
+        } else if (kind.start && !kind.hidden && !again) {
             if (!kind.clean)
                 start_anew(x);
             decode(x, x->packet, false);
@@ -723,6 +756,17 @@ static void plain_nth(struct extraction *x) {
         send_image(x->images, x->held, (struct chosen){x->now, x->plan->number + x->done++, 1});
 }
 
+static void plain_keyframe(struct extraction *x) {
+#ifdef AV_FRAME_FLAG_KEY
+    bool key = x->held->flags & AV_FRAME_FLAG_KEY;
+#else
+    bool key = x->held->key_frame;
+#endif
+    int64_t time = x->now - x->origin;
+    if (key && time >= x->plan->from && time < x->plan->until)
+        send_image(x->images, x->held, (struct chosen){x->now, x->plan->number + x->done++, 1});
+}
+
 static void plain_scene(struct extraction *x) {
     int64_t time = x->now - x->origin;
     bool in_range = time >= x->plan->from && time < x->plan->until;
@@ -740,6 +784,9 @@ static void held_is_over(struct extraction *x, int64_t next) {
         break;
     case MODE_NTH:
         plain_nth(x);
+        break;
+    case MODE_KEYFRAMES:
+        plain_keyframe(x);
         break;
     case MODE_SCENES:
         plain_scene(x);
@@ -881,6 +928,7 @@ void extract(AVFormatContext *format, const struct plan *p, const struct limits 
         .last_shown = AV_NOPTS_VALUE,
         .now = AV_NOPTS_VALUE,
         .picture = forecast_picture,
+        .damage = logged_decoder_errors(),
     };
     if (x.packet == NULL)
         fail("engine_failed", "no memory");

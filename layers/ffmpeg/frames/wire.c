@@ -80,7 +80,7 @@ void fail(const char *code, const char *format, ...) {
 
 // Errors.
 
-static atomic_int errors;
+static atomic_int errors, decoder_errors;
 static atomic_bool references_missing;
 
 // is_about_references tells of what a decoder says when a stream releases or asks
@@ -95,12 +95,18 @@ static bool is_about_references(const char *format) {
     return false;
 }
 
+static bool is_decoder(void *context) {
+    const AVClass *class = context == NULL ? NULL : *(AVClass **)context;
+    return class != NULL && class->get_category != NULL && class->get_category(context) == AV_CLASS_CATEGORY_DECODER;
+}
+
 void expect_missing_references(void) { atomic_store(&references_missing, true); }
 
 static void log_line(void *context, int level, const char *format, va_list arguments) {
     if (level > AV_LOG_ERROR || (atomic_load(&references_missing) && is_about_references(format)))
         return;
     atomic_fetch_add(&errors, 1);
+    atomic_fetch_add(&decoder_errors, is_decoder(context));
     av_log_default_callback(context, level, format, arguments);
 }
 
@@ -110,6 +116,8 @@ void log_errors(void) {
 }
 
 int logged_errors(void) { return atomic_load(&errors); }
+
+int logged_decoder_errors(void) { return atomic_load(&decoder_errors); }
 
 // The plan: lines of "key=value" up to an empty one.
 

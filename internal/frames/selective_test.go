@@ -1,0 +1,119 @@
+package frames
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// counted is a source that counts the bytes that are read from it.
+type counted struct {
+	Source
+
+	bytes atomic.Int64
+}
+
+func (s *counted) ReadAt(p []byte, off int64) (int, error) {
+	s.bytes.Add(int64(len(p)))
+	return s.Source.ReadAt(p, off)
+}
+
+func TestSparseSamplingReadsAndDecodesLittle(t *testing.T) {
+	for _, file := range []string{"long.mp4", "long.mov", "long.mkv"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			o := decode(t, made(file), 0)
+			zero := rat("0")
+			isKey := func(i, _ int) bool { return o.keys[i] }
+			for _, c := range []struct {
+				sampling
+
+				part float64 // of the file that may be read
+			}{
+				{sampling{"each 10 s", Extraction{Interval: 10}, o.every(rat("10"), zero, nil)}, 0.85},
+				{sampling{"each 60 s from the middle of a group", Extraction{Interval: 60, Start: new(13.27)}, o.every(rat("60"), rat("13.27"), nil)}, 0.3},
+				{sampling{"two far apart", Extraction{Timestamps: []float64{61.55, 187.3}}, []shown{o.onDisplay(rat("61.55")), o.onDisplay(rat("187.3"))}}, 0.2},
+				{sampling{"three in the whole", Extraction{Count: 3}, o.evenly(3, zero, nil)}, 0.3},
+				{sampling{"dense near the end", Extraction{FPS: 3, Start: new(190.05), End: new(193.0)}, o.every(rat("1/3"), rat("190.05"), rat("193"))}, 0.2},
+				{sampling{"each 40th picture of the last part", Extraction{EveryNth: 40, Start: new(170.0)}, o.those(rat("170"), nil, func(_, before int) bool { return before%40 == 0 })}, 0.4},
+				{sampling{"keyframes", Extraction{Mode: ModeKeyframes}, o.those(zero, nil, isKey)}, 1},
+				{sampling{"keyframes of a range", Extraction{Mode: ModeKeyframes, Start: new(90.0), End: new(121.0)}, o.those(rat("90"), rat("121"), isKey)}, 0.7},
+			} {
+				c.x.Format = FormatPNG
+				src := &counted{Source: open(t, made(file))}
+				u, err := tryExtract(t, engine(t, Config{}), src, c.x)
+				if err != nil {
+					t.Fatalf("%s: %v", c.name, err)
+				}
+				if diff := cmp.Diff(c.want, got(t, u)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", c.name, diff)
+				}
+				if u.result.Plain != "" {
+					t.Errorf("%s: every picture was decoded: %s", c.name, u.result.Plain)
+				}
+				read := src.bytes.Load()
+				t.Logf("%s: %d%% read", c.name, 100*read/src.Size())
+				if file == "long.mkv" {
+					c.part += 0.1 // for the index, which is at the end
+				}
+				if float64(read) > c.part*float64(src.Size()) {
+					t.Errorf("%s: %d of %d bytes were read", c.name, read, src.Size())
+				}
+			}
+		})
+	}
+}
+
+func TestOneStartingPointIsEnough(t *testing.T) {
+	o := decode(t, made("one-start.mkv"), 0)
+	u := extract(t, made("one-start.mkv"), Extraction{Interval: 13, Format: FormatPNG})
+	if diff := cmp.Diff(o.every(rat("13"), rat("0"), nil), got(t, u)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if u.result.Plain != "" {
+		t.Errorf("every picture was decoded: %s", u.result.Plain)
+	}
+}
+
+func TestOddVideosAreDecodedWhole(t *testing.T) {
+	for _, c := range []struct {
+		file   string
+		stream int
+		why    string // "" if the forecast holds all the same
+	}{
+		{file: "backwards.mkv", why: "two pictures of one time"},
+		{file: "mpeg4.avi", why: "a missing timestamp"},
+		{file: "h264.avi", why: "a missing timestamp"},
+		{file: "mpeg2.mpg", why: "a missing timestamp"},
+		{file: "holed.ts", why: "damage"},
+		{file: "holed.mkv"},
+		{file: "cut-sound.ts"},
+		{file: "cut-sound.mkv"},
+		{file: "cut-mpeg4.avi", why: "a missing timestamp"},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			t.Parallel()
+			o := decode(t, made(c.file), c.stream)
+			for _, s := range []sampling{
+				{"25 fps", Extraction{FPS: 25}, o.every(rat("1/25"), rat("0"), nil)},
+				{"2 fps", Extraction{FPS: 2}, o.every(rat("1/2"), rat("0"), nil)},
+				{"2 fps from the middle", Extraction{FPS: 2, Start: new(1.13)}, o.every(rat("1/2"), rat("1.13"), nil)},
+				{"every 5th", Extraction{EveryNth: 5}, o.those(rat("0"), nil, func(_, before int) bool { return before%5 == 0 })},
+			} {
+				s.x.Format = FormatPNG
+				u, err := tryExtract(t, engine(t, Config{Threads: 1}), open(t, made(c.file)), s.x)
+				if err != nil {
+					t.Fatalf("%s: %v", s.name, err)
+				}
+				if diff := cmp.Diff(s.want, got(t, u)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", s.name, diff)
+				}
+				t.Logf("%s: plain %q", s.name, u.result.Plain)
+				if c.why != "" && u.result.Plain != c.why {
+					t.Errorf("%s: forecast given up for %q, want %q", s.name, u.result.Plain, c.why)
+				}
+			}
+		})
+	}
+}
