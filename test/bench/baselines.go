@@ -56,6 +56,12 @@ func naive(ctx context.Context, r *run) error {
 	return r.measure(func() error { return r.naively(ctx, client, videosBucket, archivesBucket) })
 }
 
+// naivePNG is the naive system that knows no JPEG.
+func naivePNG(ctx context.Context, r *run) error {
+	r.Extraction.Format = frames.FormatPNG
+	return naive(ctx, r)
+}
+
 func (r *run) naively(ctx context.Context, client *s3.Client, from, to string) error {
 	dir, err := os.MkdirTemp("", "naive-")
 	if err != nil {

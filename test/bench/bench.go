@@ -108,7 +108,7 @@ func (b *bench) pair(ctx context.Context, r *row) error {
 		return err
 	}
 	if r.theirClip == nil && theirs.archive != nil {
-		if err := b.known.check(ours.archive, theirs.archive, r.extraction.Format); err != nil {
+		if err := b.known.check(ours.archive, theirs.archive); err != nil {
 			return fmt.Errorf("the frames differ: %w", err)
 		}
 	}

@@ -57,6 +57,7 @@ const (
 	ofEngine     = "engine"
 	ofLimit      = "limit"
 	ofNaive      = "naive"
+	ofNaivePNG   = "naive-png"
 	ofStreaming  = "streaming"
 	ofNull       = "null"
 	ofSeeks      = "seeks"
@@ -72,6 +73,7 @@ var pipelines = map[string]func(context.Context, *run) error{
 	ofEngine:     engine,
 	ofLimit:      limit,
 	ofNaive:      naive,
+	ofNaivePNG:   naivePNG,
 	ofStreaming:  streaming,
 	ofNull:       null,
 	ofSeeks:      seeks,

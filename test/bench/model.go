@@ -69,7 +69,7 @@ func (b *bench) newModel(ctx context.Context, s *suite) (*model, error) {
 			got, _ := r.medians(gets)
 			put, _ := r.medians(puts)
 			m.gets, m.puts = got/m.clip, put/m.clip
-		case againstNaive:
+		case againstPNGs:
 			_, kept := r.medians(disk)
 			m.naive, m.disk = theirs/m.clip, kept/m.clip
 		}
