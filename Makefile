@@ -65,7 +65,9 @@ e2e: ready ## Test the running stack from outside
 	go test -count=1 -timeout 30m ./test/...
 
 .PHONY: bench
-bench: frames ## Measure the engine against the naive way, and the local stack's parts
+bench: ready ## Measure the engine against other ways, and the local stack's parts; BENCH=quick takes minutes
+	@infra/install ffmpeg ffprobe
+	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick)
 	go test -run '^$$' -bench . ./internal/local/...
 
 .PHONY: api
