@@ -136,12 +136,16 @@ void restart(struct extraction *x) {
     x->dts = x->latest = x->before_that = x->last_shown = AV_NOPTS_VALUE;
 }
 
-// rewind_video goes back to where the file begins.
-void rewind_video(struct extraction *x) {
-    restart(x);
+// seek_first goes to where the file begins.
+int seek_first(struct extraction *x) {
     // Streams that can be cut anywhere have no other way to their first byte.
     if (strcmp(x->format->iformat->name, "mpegts") == 0 || strcmp(x->format->iformat->name, "mpeg") == 0)
-        av_seek_frame(x->format, x->plan->stream, 0, AVSEEK_FLAG_BYTE);
-    else
-        av_seek_frame(x->format, x->plan->stream, x->origin == AV_NOPTS_VALUE ? 0 : x->origin, AVSEEK_FLAG_BACKWARD);
+        return av_seek_frame(x->format, x->plan->stream, 0, AVSEEK_FLAG_BYTE);
+    return av_seek_frame(x->format, x->plan->stream, x->origin == AV_NOPTS_VALUE ? 0 : x->origin, AVSEEK_FLAG_BACKWARD);
+}
+
+// rewind_video begins anew where the file begins.
+void rewind_video(struct extraction *x) {
+    restart(x);
+    seek_first(x);
 }
