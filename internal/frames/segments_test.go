@@ -58,7 +58,7 @@ func inSegments(t *testing.T, path string, x Extraction, o PlanOptions) ([]byte,
 func TestSegmentsMakeTheSameArchive(t *testing.T) {
 	paths := []string{
 		made("vfr.mp4"), made("held.mp4"), made("open-gop.mp4"), made("hevc.mp4"), made("fast.mp4"), made("sound.ts"), made("offset.mkv"),
-		made("fragmented.mp4"), made("edited.mp4"), made("vp9.webm"), made("prores.mov"), made("mpeg4.avi"), footage(bunny),
+		made("fragmented.mp4"), made("edited.mp4"), made("vp9.webm"), made("prores.mov"), made("mpeg4.avi"), made("backwards.mkv"), made("hevc.ts"), footage(bunny),
 	}
 	for i, x := range []Extraction{
 		{FPS: 7.0 / 3, Start: new(0.35), End: new(9.7)},
