@@ -59,6 +59,10 @@ unit: ## Test the packages, with the race detector; DynamoDB's against npm's dyn
 	@infra/install ffmpeg ffprobe gcc libav npm unzip
 	CGO_ENABLED=1 go test -race -tags oracle $$(go list ./... | grep -v /test/)
 
+.PHONY: thorough
+thorough: frames ## Try many more broken files, and every mode on every video
+	go test -count=1 -timeout 60m -run 'EndAsDocumented|AskedFor' ./internal/frames -thorough 20
+
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
 	@infra/install ffmpeg python3 unzip

@@ -437,8 +437,8 @@ func TestFramesAreThoseThatWereAskedFor(t *testing.T) {
 			reference := decode(t, made(v.file), v.stream)
 			reference.declared = v.declared
 			for j, s := range reference.samplings() {
-				if *thorough == 1 && !s.always && (i+j)%2 == 0 {
-					continue // the next video has it
+				if *thorough == 1 && !s.always && (i+j)%3 != 0 {
+					continue // another video has it
 				}
 				s.x.Format = FormatPNG
 				u, err := tryExtract(t, engine(t, Config{}), open(t, made(v.file)), s.x)
