@@ -55,12 +55,6 @@ const (
 	// up, so that it can still say so.
 	margin = 15 * time.Second
 
-	// partSize is the size of the parts in which an archive is uploaded, in
-	// bytes: S3 takes 10,000 of them, so 156 GiB. uploads of them go on side by
-	// side, and that many parts are held in memory.
-	partSize = 16 << 20
-	uploads  = 3
-
 	// keepJobs is how long a job is remembered after its files have gone:
 	// longer than any message of it can be under way.
 	keepJobs = 30 * 24 * time.Hour
