@@ -151,17 +151,6 @@ func (o *Objects) put(ctx context.Context, key, contentType string, data []byte)
 	return nil
 }
 
-// Put writes an object of the archives bucket while it is read: in parts, with
-// nothing left behind when it fails.
-func (o *Objects) Put(ctx context.Context, key, contentType string, body io.Reader) error {
-	w := o.create(ctx, key, contentType)
-	if _, err := io.Copy(w, body); err != nil {
-		w.Abandon()
-		return fmt.Errorf("upload %s: %w", key, err)
-	}
-	return w.Close()
-}
-
 // get reads a whole object of the archives bucket.
 func (o *Objects) get(ctx context.Context, key string) ([]byte, error) {
 	out, err := o.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.Archives, Key: &key})
