@@ -197,7 +197,6 @@ void take_nth(struct extraction *x) {
     const struct plan *p = x->plan;
     int64_t from = x->origin + p->from, until = p->until == INT64_MAX ? INT64_MAX : x->origin + p->until;
     int64_t number = p->number;
-    x->counted = p->counted;
     if (p->origin != AV_NOPTS_VALUE)
         go_to(x, from, p->instant_count);
     else

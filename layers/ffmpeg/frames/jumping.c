@@ -56,7 +56,7 @@ bool seek_before(struct extraction *x, int64_t t) {
     leave_out(x, x->queue_count);
     int64_t target = t, step = av_rescale_q(1, (AVRational){1, 1}, x->stream->time_base);
     for (int i = 0; i < SEEKS; i++) {
-        if (av_seek_frame(x->format, x->plan->stream, target, AVSEEK_FLAG_BACKWARD) < 0)
+        if (seek_to(x, target) < 0)
             return false;
         x->gap = true;
         x->ended = false;
