@@ -78,6 +78,7 @@ void extract(AVFormatContext *format, const struct plan *p, const struct limits 
         .last_shown = AV_NOPTS_VALUE,
         .now = AV_NOPTS_VALUE,
         .picture = forecast_picture,
+        .counted = p->counted,
         .damage = logged_decoder_errors(),
     };
     if (x.packet == NULL)

@@ -88,7 +88,7 @@ void decode_queued(struct extraction *x, size_t n, int64_t needless);
 void leave_out_before(struct extraction *x, int64_t t);
 bool read_on(struct extraction *x);
 void restart(struct extraction *x);
-int seek_first(struct extraction *x);
+int seek_to(struct extraction *x, int64_t t);
 void rewind_video(struct extraction *x);
 
 // jumping.c

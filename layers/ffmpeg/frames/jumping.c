@@ -55,9 +55,8 @@ void announce(const struct extraction *x, int64_t t, int64_t instant) {
 bool seek_before(struct extraction *x, int64_t t) {
     leave_out(x, x->queue_count);
     int64_t target = t, step = av_rescale_q(1, (AVRational){1, 1}, x->stream->time_base);
-    bool first = false; // where the file begins, which is before the time at which its first picture is shown
     for (int i = 0; i < SEEKS; i++) {
-        if ((first ? seek_first(x) : av_seek_frame(x->format, x->plan->stream, target, AVSEEK_FLAG_BACKWARD)) < 0)
+        if (seek_to(x, target) < 0)
             return false;
         x->gap = true;
         x->ended = false;
@@ -73,12 +72,11 @@ bool seek_before(struct extraction *x, int64_t t) {
         if (x->queue_count > 0 && x->queue[x->queue_count - 1].kind.start && x->queue[x->queue_count - 1].pts <= t)
             return true;
         leave_out(x, x->queue_count);
-        if (first)
+        if (target == x->origin)
             return false;
         if (x->ended && x->dts != AV_NOPTS_VALUE && x->dts < target)
             target = x->dts; // beyond the end, steps would be too small
-        first = x->origin != AV_NOPTS_VALUE && target - step <= x->origin;
-        target -= step;
+        target = target - step < x->origin ? x->origin : target - step;
         step *= 2;
     }
     return false;

@@ -136,16 +136,18 @@ void restart(struct extraction *x) {
     x->dts = x->latest = x->before_that = x->last_shown = AV_NOPTS_VALUE;
 }
 
-// seek_first goes to where the file begins.
-int seek_first(struct extraction *x) {
+// seek_to goes to the last starting point up to t, or to the first byte if t is
+// when the first picture is shown.
+int seek_to(struct extraction *x, int64_t t) {
+    const char *name = x->format->iformat->name;
     // Streams that can be cut anywhere have no other way to their first byte.
-    if (strcmp(x->format->iformat->name, "mpegts") == 0 || strcmp(x->format->iformat->name, "mpeg") == 0)
+    if ((x->origin == AV_NOPTS_VALUE || t == x->origin) && (strcmp(name, "mpegts") == 0 || strcmp(name, "mpeg") == 0))
         return av_seek_frame(x->format, x->plan->stream, 0, AVSEEK_FLAG_BYTE);
-    return av_seek_frame(x->format, x->plan->stream, x->origin == AV_NOPTS_VALUE ? 0 : x->origin, AVSEEK_FLAG_BACKWARD);
+    return av_seek_frame(x->format, x->plan->stream, t, AVSEEK_FLAG_BACKWARD);
 }
 
-// rewind_video begins anew where the file begins.
+// rewind_video goes back to where the file begins.
 void rewind_video(struct extraction *x) {
     restart(x);
-    seek_first(x);
+    seek_to(x, x->origin == AV_NOPTS_VALUE ? 0 : x->origin);
 }
