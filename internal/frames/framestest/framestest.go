@@ -2,6 +2,7 @@
 package framestest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,7 +33,7 @@ func build(name string, settings ...string) (string, error) {
 	root := filepath.Join(filepath.Dir(self), "..", "..", "..")
 	program := filepath.Join(root, "bin", name)
 	arguments := append([]string{"-s", "-C", filepath.Join(root, "layers", "ffmpeg", "frames"), "OUT=" + program}, settings...)
-	if out, err := exec.Command("make", arguments...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(context.Background(), "make", arguments...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w: %s", name, err, out)
 	}
 	return program, nil

@@ -69,7 +69,6 @@ void extract(AVFormatContext *format, const struct plan *p, const struct limits 
         .stream = format->streams[p->stream],
         .plan = p,
         .origin = p->origin,
-        .counted = p->counted,
         .packet = av_packet_alloc(),
         .dts = AV_NOPTS_VALUE,
         .latest = AV_NOPTS_VALUE,
