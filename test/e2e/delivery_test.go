@@ -170,8 +170,11 @@ func poisonous(t *testing.T, size int) (dir string) {
 		t.Fatal(err)
 	}
 	dir = t.TempDir()
+	// The decoder takes the script's place: its pipes must close when it ends.
 	script := fmt.Sprintf("#!/bin/sh\nread -r first\n[ \"$first\" != size=%d ] || { kill -9 $PPID; sleep 10; }\n"+
-		"{ echo \"$first\"; exec cat; } | '%s'\n", size, decoder)
+		"rest=$(mktemp -u '%s/rest.XXXXXX')\nmkfifo \"$rest\"\nexec 5<&0\n"+
+		"{ echo \"$first\"; exec cat <&5; } >\"$rest\" 2>/dev/null 3>&- 4>&- &\n"+
+		"exec '%s' <\"$rest\" 5<&-\n", size, dir, decoder)
 	if err := os.WriteFile(filepath.Join(dir, "fotograma-frames"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
