@@ -130,6 +130,35 @@ type ProcessingStarted struct {
 // EventType implements Data.
 func (ProcessingStarted) EventType() string { return "fotograma.processing.started.v1" }
 
+// SegmentRequested asks for one segment of a run that was shared out among
+// workers. It and the next two do not leave processing, which may find them in
+// its outbox and its dead letters as it does the others.
+type SegmentRequested struct {
+	VideoRef
+	Segment int `json:"segment"` // from 0
+}
+
+// EventType implements Data.
+func (SegmentRequested) EventType() string { return "fotograma.processing.segment_requested.v1" }
+
+// CheckRequested asks for the uploaded file to be held against the hash that was
+// announced for it.
+type CheckRequested struct {
+	VideoRef
+}
+
+// EventType implements Data.
+func (CheckRequested) EventType() string { return "fotograma.processing.check_requested.v1" }
+
+// AssemblyRequested asks for the archive to be made of the segments, which are
+// all there.
+type AssemblyRequested struct {
+	VideoRef
+}
+
+// EventType implements Data.
+func (AssemblyRequested) EventType() string { return "fotograma.processing.assembly_requested.v1" }
+
 // ProcessingProgressed says how far the worker is. It is published without
 // outbox: a lost one does no harm.
 type ProcessingProgressed struct {

@@ -23,10 +23,11 @@ func rgb(t *testing.T, file []byte) []byte {
 
 func TestColoursAreThoseOfTheSource(t *testing.T) {
 	patches := [3][3]int{{0xC0, 0x30, 0x20}, {0x20, 0xA0, 0x40}, {0x28, 0x3C, 0xC8}}
-	for _, c := range []struct {
+	type source struct {
 		file      string
 		subsample image.YCbCrSubsampleRatio
-	}{
+	}
+	sources := []source{
 		{"untagged.mp4", image.YCbCrSubsampleRatio420},
 		{"bt709.mp4", image.YCbCrSubsampleRatio420},
 		{"full.mp4", image.YCbCrSubsampleRatio420},
@@ -34,7 +35,13 @@ func TestColoursAreThoseOfTheSource(t *testing.T) {
 		{"yuv422.mp4", image.YCbCrSubsampleRatio422},
 		{"yuv444.mp4", image.YCbCrSubsampleRatio444},
 		{"rgb.mp4", image.YCbCrSubsampleRatio444},
-	} {
+	}
+	for _, matrix := range []string{"bt601", "bt709", "bt2020"} {
+		for _, form := range []string{"tv", "pc", "tv10le", "pc10le"} {
+			sources = append(sources, source{"patches-" + matrix + "-" + form + ".mp4", image.YCbCrSubsampleRatio420})
+		}
+	}
+	for _, c := range sources {
 		for _, format := range formats {
 			t.Run(c.file+" as "+format, func(t *testing.T) {
 				t.Parallel()

@@ -100,8 +100,8 @@ func read(t testing.TB, name string) []byte {
 // cut returns the file up to each of some places.
 func cut(file []byte, random *rand.Rand) []broken {
 	var all []broken
-	ends := []int{1, 8, 27, 60, 400}
-	for range 5 * *thorough {
+	ends := []int{8, 60, 400}
+	for range 4 * *thorough {
 		ends = append(ends, random.IntN(len(file)))
 	}
 	for _, n := range ends {
@@ -113,7 +113,7 @@ func cut(file []byte, random *rand.Rand) []broken {
 // flipped returns the file with bytes changed: anywhere, or where its headers are.
 func flipped(file []byte, random *rand.Rand) []broken {
 	var all []broken
-	for i := range 8 * *thorough {
+	for i := range 6 * *thorough {
 		damaged := bytes.Clone(file)
 		from, to := 0, len(file)
 		switch i % 4 {
@@ -174,7 +174,7 @@ func TestTablesThatLieEndAsDocumented(t *testing.T) {
 	}
 	var all []broken
 	// Counts of the sample tables: version and flags come first.
-	for _, n := range []uint32{0, 1, 1 << 24, 1 << 28, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
+	for _, n := range []uint32{0, 1 << 24, 1 << 28, 1<<31 - 1, 1<<32 - 1} {
 		for _, table := range []string{"stts", "stss", "ctts", "stsc", "stco", "stsd"} {
 			all = append(all, lie(table, 4, u32(n)...))
 		}

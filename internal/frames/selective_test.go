@@ -31,14 +31,14 @@ func TestSparseSamplingReadsAndDecodesLittle(t *testing.T) {
 
 				part float64 // of the file that may be read
 			}{
-				{sampling{"each 10 s", Extraction{Interval: 10}, o.every(rat("10"), zero, nil)}, 0.85},
-				{sampling{"each 60 s from the middle of a group", Extraction{Interval: 60, Start: new(13.27)}, o.every(rat("60"), rat("13.27"), nil)}, 0.3},
-				{sampling{"two far apart", Extraction{Timestamps: []float64{61.55, 187.3}}, []shown{o.onDisplay(rat("61.55")), o.onDisplay(rat("187.3"))}}, 0.2},
-				{sampling{"three in the whole", Extraction{Count: 3}, o.evenly(3, zero, nil)}, 0.3},
-				{sampling{"dense near the end", Extraction{FPS: 3, Start: new(190.05), End: new(193.0)}, o.every(rat("1/3"), rat("190.05"), rat("193"))}, 0.2},
-				{sampling{"each 40th picture of the last part", Extraction{EveryNth: 40, Start: new(170.0)}, o.those(rat("170"), nil, func(_, before int) bool { return before%40 == 0 })}, 0.4},
-				{sampling{"keyframes", Extraction{Mode: ModeKeyframes}, o.those(zero, nil, isKey)}, 1},
-				{sampling{"keyframes of a range", Extraction{Mode: ModeKeyframes, Start: new(90.0), End: new(121.0)}, o.those(rat("90"), rat("121"), isKey)}, 0.7},
+				{sampling{name: "each 10 s", x: Extraction{Interval: 10}, want: o.every(rat("10"), zero, nil)}, 0.85},
+				{sampling{name: "each 60 s from the middle of a group", x: Extraction{Interval: 60, Start: new(13.27)}, want: o.every(rat("60"), rat("13.27"), nil)}, 0.3},
+				{sampling{name: "two far apart", x: Extraction{Timestamps: []float64{61.55, 187.3}}, want: []shown{o.onDisplay(rat("61.55")), o.onDisplay(rat("187.3"))}}, 0.2},
+				{sampling{name: "three in the whole", x: Extraction{Count: 3}, want: o.evenly(3, zero, nil)}, 0.3},
+				{sampling{name: "dense near the end", x: Extraction{FPS: 3, Start: new(190.05), End: new(193.0)}, want: o.every(rat("1/3"), rat("190.05"), rat("193"))}, 0.2},
+				{sampling{name: "each 40th picture of the last part", x: Extraction{EveryNth: 40, Start: new(170.0)}, want: o.those(rat("170"), nil, func(_, before int) bool { return before%40 == 0 })}, 0.4},
+				{sampling{name: "keyframes", x: Extraction{Mode: ModeKeyframes}, want: o.those(zero, nil, isKey)}, 1},
+				{sampling{name: "keyframes of a range", x: Extraction{Mode: ModeKeyframes, Start: new(90.0), End: new(121.0)}, want: o.those(rat("90"), rat("121"), isKey)}, 0.7},
 			} {
 				c.x.Format = FormatPNG
 				src := &counted{Source: open(t, made(file))}
@@ -96,10 +96,10 @@ func TestOddVideosAreDecodedWhole(t *testing.T) {
 			t.Parallel()
 			o := decode(t, made(c.file), c.stream)
 			for _, s := range []sampling{
-				{"25 fps", Extraction{FPS: 25}, o.every(rat("1/25"), rat("0"), nil)},
-				{"2 fps", Extraction{FPS: 2}, o.every(rat("1/2"), rat("0"), nil)},
-				{"2 fps from the middle", Extraction{FPS: 2, Start: new(1.13)}, o.every(rat("1/2"), rat("1.13"), nil)},
-				{"every 5th", Extraction{EveryNth: 5}, o.those(rat("0"), nil, func(_, before int) bool { return before%5 == 0 })},
+				{name: "25 fps", x: Extraction{FPS: 25}, want: o.every(rat("1/25"), rat("0"), nil)},
+				{name: "2 fps", x: Extraction{FPS: 2}, want: o.every(rat("1/2"), rat("0"), nil)},
+				{name: "2 fps from the middle", x: Extraction{FPS: 2, Start: new(1.13)}, want: o.every(rat("1/2"), rat("1.13"), nil)},
+				{name: "every 5th", x: Extraction{EveryNth: 5}, want: o.those(rat("0"), nil, func(_, before int) bool { return before%5 == 0 })},
 			} {
 				s.x.Format = FormatPNG
 				u, err := tryExtract(t, engine(t, Config{Threads: 1}), open(t, made(c.file)), s.x)

@@ -14,6 +14,7 @@ type Config struct {
 	ArchivesBucket       string `env:"ARCHIVES_BUCKET,required"`
 	StatusQueueURL       string `env:"STATUS_QUEUE_URL,required"`
 	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
+	SegmentsQueueURL     string `env:"SEGMENTS_QUEUE_URL,required"`
 
 	// RetentionDays is how long archives are kept.
 	RetentionDays int `env:"RETENTION_DAYS" envDefault:"7"`
@@ -32,6 +33,20 @@ type WorkerConfig struct {
 	MaxVideoSeconds float64 `env:"MAX_VIDEO_SECONDS" envDefault:"14400"`
 	MaxVideoPixels  int64   `env:"MAX_VIDEO_PIXELS" envDefault:"36000000"`
 	MaxFrames       int64   `env:"MAX_FRAMES" envDefault:"100000"`
+
+	// SegmentWork is how much one worker should do at most, as
+	// [frames.ExtractOptions] counts work; what takes more is shared out among
+	// several, at most MaxSegments.
+	SegmentWork int64 `env:"SEGMENT_WORK" envDefault:"18000"`
+	MaxSegments int   `env:"MAX_SEGMENTS" envDefault:"100"`
+}
+
+// mostSegments is how many segments S3's part numbers allow, with some for each.
+const mostSegments = 1000
+
+// PlanOptions say when and how the engine shares an extraction out.
+func (c WorkerConfig) PlanOptions() frames.PlanOptions {
+	return frames.PlanOptions{Work: max(c.SegmentWork, 1), MaxSegments: min(max(c.MaxSegments, 1), mostSegments)}
 }
 
 // Limits are the engine's limits.
@@ -50,15 +65,12 @@ const (
 	// was taken from it: a cancelled job stops within it.
 	tick = 2 * time.Second
 
+	// tellers is how many of a run's workers tell at each tick how far it is.
+	tellers = 4
+
 	// margin is how long before the function's own time limit a worker gives
 	// up, so that it can still say so.
 	margin = 15 * time.Second
-
-	// partSize is the size of the parts in which an archive is uploaded, in
-	// bytes: S3 takes 10,000 of them, so 156 GiB. uploads of them go on side by
-	// side, and that many parts are held in memory.
-	partSize = 16 << 20
-	uploads  = 3
 
 	// keepJobs is how long a job is remembered after its files have gone:
 	// longer than any message of it can be under way.

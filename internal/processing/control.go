@@ -5,25 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/logging"
-	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
 // Control is what happens to jobs from outside their workers: people cancel and
 // delete, archives expire, and messages end in the dead-letter queue.
-type Control struct {
-	Store   *Store
-	Objects *Objects
-	Outbox  *outbox.Outbox
-	Now     func() time.Time
-	NewID   func() string
-}
+type Control struct{ base }
 
 // HandleCommand does what one message of the control queue asks for.
 func (c *Control) HandleCommand(ctx context.Context, m events.SQSMessage) error {
@@ -42,27 +34,13 @@ func (c *Control) HandleCommand(ctx context.Context, m events.SQSMessage) error 
 	}
 }
 
-// cancel ends the run. Its worker, if there is one, finds out when it next
-// renews its lease.
 func (c *Control) cancel(ctx context.Context, e event.Event) error {
 	data, err := event.As[event.CancelRequested](e)
 	if err != nil {
 		return fmt.Errorf("read event: %w", err)
 	}
-	return c.end(ctx, data.VideoRef, Cancelled, event.ProcessingCancelled(data))
-}
-
-func (c *Control) end(ctx context.Context, ref event.VideoRef, state State, data event.Data) error {
-	e, err := newEvent(c.NewID(), c.Now(), data)
-	if err != nil {
-		return err
-	}
-	ended, err := c.Store.End(ctx, ref, state, c.Now(), e)
-	if err != nil {
-		return err
-	}
-	slog.InfoContext(ctx, "job ended from outside", "state", string(state), "had_ended_before", !ended)
-	return nil
+	_, err = c.end(ctx, data.VideoRef, Cancelled, event.ProcessingCancelled(data))
+	return err
 }
 
 // delete removes all that is kept of a video, and sees to it that nothing comes
@@ -76,17 +54,15 @@ func (c *Control) delete(ctx context.Context, e event.Event) error {
 	if err != nil {
 		return err
 	}
-	// Every run's keys: a worker may have died between writing and saying so.
-	var keys []string
-	for run := 1; run <= data.Run; run++ {
-		archive, manifest := archiveKeys(event.VideoRef{VideoID: data.VideoID, OwnerID: data.OwnerID, Run: run})
-		keys = append(keys, archive, manifest)
-	}
 	slog.InfoContext(ctx, "job deleted", "had_begun", job != nil)
-	return errors.Join(
-		c.Objects.Remove(ctx, keys...),
+	var failures []error
+	if job != nil {
+		failures = append(failures, c.abort(ctx, job))
+	}
+	return errors.Join(append(failures,
+		c.Objects.Clear(ctx, videoPrefix(data.VideoRef)), // of every run: a worker may have died between writing and saying so
 		c.Objects.RemoveUpload(ctx, event.UploadKey(data.OwnerID, data.VideoID)),
-	)
+	)...)
 }
 
 // HandleDeadLetter ends as failed what a message of the dead-letter queue asked
@@ -99,9 +75,10 @@ func (c *Control) HandleDeadLetter(ctx context.Context, m events.SQSMessage) err
 	for _, task := range tasks {
 		ctx := logging.With(ctx, slog.String("video_id", task.Ref.VideoID), slog.Int("run", task.Ref.Run))
 		slog.ErrorContext(ctx, "no worker could finish the job")
-		failures = append(failures, c.end(ctx, task.Ref, Failed, event.ProcessingFailed{
+		_, err := c.end(ctx, task.Ref, Failed, event.ProcessingFailed{
 			VideoRef: task.Ref, Filename: c.filename(ctx, task), Code: string(problem.ProcessingFailed),
-		}))
+		})
+		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
 }
@@ -144,7 +121,7 @@ func (c *Control) Sweep(ctx context.Context) error {
 func (c *Control) expire(ctx context.Context, job *Job) error {
 	var tell []event.Event
 	if job.State == Completed { // else a later run has taken the archive's place in what people see
-		e, err := newEvent(c.NewID(), c.Now(), event.ArchiveExpired{VideoRef: job.Ref})
+		e, err := c.event(event.ArchiveExpired{VideoRef: job.Ref})
 		if err != nil {
 			return err
 		}

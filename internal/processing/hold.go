@@ -13,7 +13,7 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 )
 
-// Queue is the processing queue as a worker sees it.
+// Queue is a queue as a worker sees it.
 //
 // IAM: sqs:ChangeMessageVisibility on the queue.
 type Queue struct {
@@ -32,103 +32,95 @@ func (q *Queue) Extend(ctx context.Context, receipt string, d time.Duration) err
 	return nil
 }
 
-// hold keeps a job in a worker's hands: it renews the lease on the row and on
-// the message, tells how far the worker is, and stops the work when the job was
-// taken from it.
+// hold keeps a job, or a unit of one, in a worker's hands: it renews the lease on
+// the row and on the message, tells how far the run is, and stops the work when
+// it was taken from the worker.
 type hold struct {
-	job  *running
-	stop context.CancelCauseFunc
-	done sync.WaitGroup
+	*Worker
+	message message
+	ref     event.VideoRef
 
-	mu     sync.Mutex
-	part   float64 // 0 to 1
-	frames int
+	// renew prolongs the lease on the row, and gives errLost if there is none.
+	renew func(ctx context.Context, until time.Time, own progress) error
+
+	// overall tells how far the run is, when the worker itself is so far.
+	overall func(ctx context.Context, own progress) (progress, error)
+
+	mu  sync.Mutex
+	own progress
 }
 
-func (j *running) hold(ctx context.Context, stop context.CancelCauseFunc) *hold {
-	h := &hold{job: j, stop: stop}
-	h.done.Go(func() { h.keep(ctx) })
-	return h
+// during does work while a hold is kept, within the time that the function has,
+// and tells how it ended.
+func (h *hold) during(ctx context.Context, work func(context.Context) error) outcome {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, deadline.Add(-margin), errTimeUp)
+		defer cancel()
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	var keeping sync.WaitGroup
+	keeping.Go(func() { h.keep(ctx, stop) })
+	err := work(ctx)
+	cause := context.Cause(ctx)
+	stop(nil)
+	keeping.Wait()
+	return judge(err, cause)
 }
-
-// wait returns when the hold has ended, which it does with its context.
-func (h *hold) wait() { h.done.Wait() }
 
 // progress is told by the engine.
 func (h *hold) progress(part float64, frames int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.part, h.frames = part, frames
+	h.own = progress{max(h.own.part, part), max(h.own.frames, frames)}
 }
 
-func (h *hold) keep(ctx context.Context) {
+func (h *hold) keep(ctx context.Context, stop context.CancelCauseFunc) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	extended, told := h.job.started, 0.0
+	extended, told := h.Now(), 0.0
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		now := h.job.Now()
-		if err := h.job.Store.Renew(ctx, h.job.task.Ref, h.job.token, now.Add(h.job.Lease)); errors.Is(err, errLost) {
-			h.stop(errLost)
+		h.mu.Lock()
+		own := h.own
+		h.mu.Unlock()
+		now := h.Now()
+		if err := h.renew(ctx, now.Add(h.Lease), own); errors.Is(err, errLost) {
+			stop(errLost)
 			return
 		} else if err != nil {
 			slog.WarnContext(ctx, "lease not renewed", "error", err) // the next tick may succeed
 		}
-		if now.Sub(extended) >= h.job.Lease/3 {
-			if err := h.job.Queue.Extend(ctx, h.job.receipt, h.job.Lease); err != nil {
+		if now.Sub(extended) >= h.Lease/3 {
+			if err := h.message.extend(ctx, h.Lease); err != nil {
 				slog.WarnContext(ctx, "message not extended", "error", err)
 			} else {
 				extended = now
 			}
 		}
-		told = h.tell(ctx, told)
+		told = h.tell(ctx, own, told)
 	}
 }
 
 // tell publishes the progress if there is any, and gives what was told last.
-func (h *hold) tell(ctx context.Context, told float64) float64 {
-	h.mu.Lock()
-	part, frames := h.part, h.frames
-	h.mu.Unlock()
-	if part <= told {
+func (h *hold) tell(ctx context.Context, own progress, told float64) float64 {
+	p, err := h.overall(ctx, own)
+	if err == nil && p.part <= told {
 		return told
 	}
-	e, err := h.job.event(event.ProcessingProgressed{VideoRef: h.job.task.Ref, Progress: part, Frames: frames})
+	var e event.Event
 	if err == nil {
-		err = h.job.Outbox.Send(ctx, e)
+		e, err = h.event(event.ProcessingProgressed{VideoRef: h.ref, Progress: p.part, Frames: p.frames})
+	}
+	if err == nil {
+		err = h.Outbox.Send(ctx, e)
 	}
 	if err != nil {
 		slog.WarnContext(ctx, "progress not told", "error", err)
 	}
-	return part
-}
-
-// future is a value that is worked out once, beside the rest.
-type future struct {
-	done  chan struct{}
-	value string
-	err   error
-}
-
-func newFuture(work func() (string, error)) *future {
-	f := &future{done: make(chan struct{})}
-	go func() {
-		defer close(f.done)
-		f.value, f.err = work()
-	}()
-	return f
-}
-
-// get waits for the value, at most as long as ctx lasts.
-func (f *future) get(ctx context.Context) (string, error) {
-	select {
-	case <-f.done:
-		return f.value, f.err
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
+	return max(p.part, told)
 }

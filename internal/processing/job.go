@@ -43,7 +43,45 @@ type Job struct {
 	ArchiveKey       string
 	ManifestKey      string
 	ArchiveExpiresAt time.Time
+
+	// Spread says how the run is shared out among workers; nil if it is not.
+	Spread *Spread
 }
+
+// goesOn tells whether a run is the one that is worked on.
+func (j *Job) goesOn(ref event.VideoRef) bool {
+	return j != nil && j.State == Running && j.Ref.Run == ref.Run
+}
+
+// Spread is how a run is shared out among workers: see spread.go.
+type Spread struct {
+	Run int `dynamodbav:"run"`
+
+	// UploadID is the archive's multipart upload, to which all workers add.
+	UploadID string `dynamodbav:"upload_id"`
+
+	// Work is what the keys of the work objects in the archives bucket begin
+	// with.
+	Work string `dynamodbav:"work"`
+
+	// Segments is how many there are; Remaining how many of them, and of the
+	// check of the file's hash if there is one, are to be done.
+	Segments  int `dynamodbav:"segments"`
+	Remaining int `dynamodbav:"remaining"`
+
+	Phase Phase `dynamodbav:"phase"`
+}
+
+// Phase is what happens to a run that was shared out.
+type Phase string
+
+// The phases of a run, of which there may be no second: only while messages are
+// being sent does the message that began the run still matter.
+const (
+	Sending    Phase = "sending"
+	Sent       Phase = "sent"
+	Assembling Phase = "assembling"
+)
 
 var (
 	// errDone tells that a message asks for what has been done or was called
@@ -63,11 +101,22 @@ var (
 	errLost = errors.New("job was cancelled, deleted or given to another worker")
 )
 
+// videoPrefix is what all keys of a video in the archives bucket begin with, and
+// runPrefix those of one run.
+func videoPrefix(ref event.VideoRef) string { return ref.OwnerID + "/" + ref.VideoID + "/" }
+
+func runPrefix(ref event.VideoRef) string { return videoPrefix(ref) + strconv.Itoa(ref.Run) + "." }
+
 // archiveKeys tells where the archive of a run and its manifest lie in the
 // archives bucket.
 func archiveKeys(ref event.VideoRef) (archive, manifest string) {
-	base := ref.OwnerID + "/" + ref.VideoID + "/" + strconv.Itoa(ref.Run)
-	return base + ".zip", base + ".json"
+	return runPrefix(ref) + "zip", runPrefix(ref) + "json"
+}
+
+// workPrefix is what the keys of a run's work objects begin with: those that the
+// worker with this token has planned.
+func workPrefix(ref event.VideoRef, token string) string {
+	return runPrefix(ref) + "work/" + token + "/"
 }
 
 // expiry is when an archive made now is deleted.

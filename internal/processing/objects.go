@@ -1,16 +1,19 @@
 package processing
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/fotograma/fotograma/internal/event"
@@ -20,8 +23,9 @@ import (
 //
 // IAM: s3:GetObject and DeleteObject on the uploads bucket's objects, and
 // s3:ListBucket on it, without which S3 answers 403 for an object that is not
-// there; s3:PutObject, DeleteObject and AbortMultipartUpload on the archives
-// bucket's objects.
+// there; s3:GetObject, PutObject, DeleteObject and AbortMultipartUpload on the
+// archives bucket's objects, and s3:ListBucket and ListBucketMultipartUploads on
+// it.
 type Objects struct {
 	S3       *s3.Client
 	Uploads  string
@@ -136,29 +140,196 @@ func (s *Source) SHA256() (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// Put writes an object of the archives bucket while it is read: in parts, with
-// nothing left behind when it fails.
-func (o *Objects) Put(ctx context.Context, key, contentType string, body io.Reader) error {
-	manager := transfermanager.New(o.S3, func(t *transfermanager.Options) {
-		t.PartSizeBytes, t.Concurrency, t.FailTimeout = partSize, uploads, margin
-	})
-	_, err := manager.UploadObject(ctx, &transfermanager.UploadObjectInput{
-		Bucket: &o.Archives, Key: &key, Body: body, ContentType: &contentType,
+// put writes an object of the archives bucket.
+func (o *Objects) put(ctx context.Context, key, contentType string, data []byte) error {
+	_, err := o.S3.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &o.Archives, Key: &key, Body: bytes.NewReader(data), ContentType: &contentType,
 	})
 	if err != nil {
-		return fmt.Errorf("upload %s: %w", key, err)
+		return fmt.Errorf("put %s: %w", key, err)
+	}
+	return nil
+}
+
+// get reads a whole object of the archives bucket.
+func (o *Objects) get(ctx context.Context, key string) ([]byte, error) {
+	out, err := o.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.Archives, Key: &key})
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	defer out.Body.Close()
+	data, err := io.ReadAll(out.Body)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	return data, nil
+}
+
+// putJSON and getJSON keep a value in an object of the archives bucket.
+func (o *Objects) putJSON(ctx context.Context, key string, value any) error {
+	w := o.Create(ctx, key, "application/json")
+	if err := json.NewEncoder(w).Encode(value); err != nil {
+		w.Abandon()
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return w.Close()
+}
+
+func (o *Objects) getJSON(ctx context.Context, key string, value any) error {
+	data, err := o.get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, value); err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	return nil
+}
+
+// length gives the size of an object of the archives bucket; -1 if there is none.
+func (o *Objects) length(ctx context.Context, key string) (int64, error) {
+	out, err := o.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &o.Archives, Key: &key})
+	if isCode(err, "NotFound") {
+		return -1, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look for %s: %w", key, err)
+	}
+	return aws.ToInt64(out.ContentLength), nil
+}
+
+// begin begins a multipart upload, and gives its ID.
+func (o *Objects) begin(ctx context.Context, key, contentType string) (string, error) {
+	out, err := o.S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+		Bucket: &o.Archives, Key: &key, ContentType: &contentType, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+	})
+	if err != nil {
+		return "", fmt.Errorf("begin upload of %s: %w", key, err)
+	}
+	return aws.ToString(out.UploadId), nil
+}
+
+func (o *Objects) putPart(ctx context.Context, key, uploadID string, number int32, data []byte) (Part, error) {
+	out, err := o.S3.UploadPart(ctx, &s3.UploadPartInput{
+		Bucket: &o.Archives, Key: &key, UploadId: &uploadID, PartNumber: &number,
+		Body: bytes.NewReader(data), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+	})
+	if err != nil {
+		return Part{}, fmt.Errorf("upload part %d of %s: %w", number, key, err)
+	}
+	return Part{Number: number, ETag: aws.ToString(out.ETag), CRC32: aws.ToString(out.ChecksumCRC32)}, nil
+}
+
+// copyPart makes a part of another object, without its bytes passing here.
+func (o *Objects) copyPart(ctx context.Context, key, uploadID string, number int32, from string) (Part, error) {
+	out, err := o.S3.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
+		Bucket: &o.Archives, Key: &key, UploadId: &uploadID, PartNumber: &number,
+		CopySource: aws.String(o.Archives + "/" + from), // of characters that need no escape
+	})
+	if err != nil {
+		return Part{}, fmt.Errorf("copy %s into part %d of %s: %w", from, number, key, err)
+	}
+	return Part{
+		Number: number,
+		ETag:   aws.ToString(out.CopyPartResult.ETag), CRC32: aws.ToString(out.CopyPartResult.ChecksumCRC32),
+	}, nil
+}
+
+// complete makes the object of these parts, and of no others that may be there.
+func (o *Objects) complete(ctx context.Context, key, uploadID string, all []Part) error {
+	list := make([]types.CompletedPart, len(all))
+	for i, part := range all {
+		list[i] = types.CompletedPart{PartNumber: &part.Number, ETag: &part.ETag}
+		if part.CRC32 != "" {
+			list[i].ChecksumCRC32 = &part.CRC32
+		}
+	}
+	_, err := o.S3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		Bucket: &o.Archives, Key: &key, UploadId: &uploadID, MultipartUpload: &types.CompletedMultipartUpload{Parts: list},
+	})
+	if err != nil {
+		return fmt.Errorf("complete upload of %s: %w", key, err)
+	}
+	return nil
+}
+
+// abort ends a multipart upload without an object; one that has ended is none.
+func (o *Objects) abort(ctx context.Context, key, uploadID string) error {
+	_, err := o.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
+		Bucket: &o.Archives, Key: &key, UploadId: &uploadID,
+	})
+	if err != nil && !isCode(err, "NoSuchUpload") {
+		return fmt.Errorf("abort upload of %s: %w", key, err)
+	}
+	return nil
+}
+
+// unfinished lists the multipart uploads that are under way under a prefix.
+func (o *Objects) unfinished(ctx context.Context, prefix string) ([]types.MultipartUpload, error) {
+	var all []types.MultipartUpload
+	pages := s3.NewListMultipartUploadsPaginator(o.S3, &s3.ListMultipartUploadsInput{Bucket: &o.Archives, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list unfinished uploads: %w", err)
+		}
+		all = append(all, page.Uploads...)
+	}
+	return all, nil
+}
+
+// Clear aborts what is being uploaded to the archives bucket under a prefix, and
+// deletes what lies there, all but the keys to keep.
+func (o *Objects) Clear(ctx context.Context, prefix string, keep ...string) error {
+	unfinished, err := o.unfinished(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	for _, upload := range unfinished {
+		if err := o.abort(ctx, aws.ToString(upload.Key), aws.ToString(upload.UploadId)); err != nil {
+			return err
+		}
+	}
+	pages := s3.NewListObjectsV2Paginator(o.S3, &s3.ListObjectsV2Input{Bucket: &o.Archives, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list objects: %w", err)
+		}
+		var gone []string
+		for _, object := range page.Contents {
+			if !slices.Contains(keep, *object.Key) {
+				gone = append(gone, *object.Key)
+			}
+		}
+		if err := o.Remove(ctx, gone...); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // Remove deletes objects of the archives bucket; empty keys are passed over.
 func (o *Objects) Remove(ctx context.Context, keys ...string) error {
-	for _, key := range keys {
-		if key == "" {
+	const atOnce = 1000 // S3 takes so many
+	for chunk := range slices.Chunk(keys, atOnce) {
+		var gone []types.ObjectIdentifier
+		for _, key := range chunk {
+			if key != "" {
+				gone = append(gone, types.ObjectIdentifier{Key: &key})
+			}
+		}
+		if len(gone) == 0 {
 			continue
 		}
-		if _, err := o.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &o.Archives, Key: &key}); err != nil {
-			return fmt.Errorf("delete %s: %w", key, err)
+		out, err := o.S3.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+			Bucket: &o.Archives, Delete: &types.Delete{Objects: gone, Quiet: aws.Bool(true)},
+		})
+		if err != nil {
+			return fmt.Errorf("delete archives: %w", err)
+		}
+		if len(out.Errors) > 0 {
+			return fmt.Errorf("delete %s: %s", aws.ToString(out.Errors[0].Key), aws.ToString(out.Errors[0].Message))
 		}
 	}
 	return nil

@@ -47,22 +47,26 @@ type world struct {
 	queues  *sqs.Client
 	objects *s3.Client
 	clock   atomic.Int64 // seconds after now
+	sent    atomic.Int64 // messages, by tests themselves
+	cloud   *localtest.AWS
+	now     func() time.Time
+	id      func() string
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	cloud := localtest.Start(t)
-	w := &world{t: t, queues: sqs.NewFromConfig(cloud.Config), objects: s3.NewFromConfig(cloud.Config)}
+	w := &world{t: t, cloud: cloud, queues: sqs.NewFromConfig(cloud.Config), objects: s3.NewFromConfig(cloud.Config)}
 	if err := env.ParseWithOptions(&w.cfg, env.Options{Environment: cloud.Env(t, "ProcessFunction")}); err != nil {
 		t.Fatal(err)
 	}
 	engine := newEngine(t, w.cfg.Limits())
-	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load()) * time.Second) }
+	w.now = func() time.Time { return time.Now().Add(time.Duration(w.clock.Load()) * time.Second) }
 	var n atomic.Int64
-	id := func() string { return fmt.Sprintf("id-%06d", n.Add(1)) }
+	w.id = func() string { return fmt.Sprintf("id-%06d", n.Add(1)) }
 	reach := processing.AWS{DB: dynamodb.NewFromConfig(cloud.Config), S3: w.objects, Q: w.queues}
-	w.worker = processing.NewWorker(w.cfg, reach, engine, metrics.New(io.Discard, "Test", now), now, id)
-	w.control = processing.NewControl(w.cfg.Config, reach, now, id)
+	w.worker = processing.NewWorker(w.cfg, reach, engine, metrics.New(io.Discard, "Test", w.now), w.now, w.id)
+	w.control = processing.NewControl(w.cfg.Config, reach, w.now, w.id)
 	return w
 }
 

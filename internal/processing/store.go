@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -17,9 +18,11 @@ import (
 
 // Store keeps jobs in ProcessingTable.
 //
-//	pk             sk            what
-//	video#<id>     job           the newest run of a video
-//	outbox#<n>     <event id>    see package outbox
+//	pk             sk                      what
+//	video#<id>     job                     the newest run of a video
+//	video#<id>     segment#<run>#<index>   one segment of a run that was shared out
+//	video#<id>     check#<run>             the check of such a run's file
+//	outbox#<n>     <event id>              see package outbox
 //
 // The sparse index "due" has the jobs whose archive is there, by when it
 // expires.
@@ -47,14 +50,21 @@ type jobRow struct {
 	ArchiveKey  string `dynamodbav:"archive_key"`
 	ManifestKey string `dynamodbav:"manifest_key"`
 	DueAt       int64  `dynamodbav:"due_at"` // Unix seconds
+
+	// Spread may be that of an earlier run, which a later one did not overwrite.
+	Spread *Spread `dynamodbav:"spread"`
 }
 
 func (r *jobRow) job() *Job {
-	return &Job{
+	job := &Job{
 		Ref:   event.VideoRef{VideoID: r.VideoID, OwnerID: r.OwnerID, Run: r.Run},
 		State: r.State, Token: r.Token,
 		ArchiveKey: r.ArchiveKey, ManifestKey: r.ManifestKey, ArchiveExpiresAt: time.Unix(r.DueAt, 0),
 	}
+	if r.Spread != nil && r.Spread.Run == r.Run {
+		job.Spread = r.Spread
+	}
+	return job
 }
 
 func jobKey(videoID string) dynamo.Key { return dynamo.Key{PK: "video#" + videoID, SK: "job"} }
@@ -62,33 +72,39 @@ func jobKey(videoID string) dynamo.Key { return dynamo.Key{PK: "video#" + videoI
 // names are the attributes whose names DynamoDB reserves.
 var names = map[string]string{"#run": "run", "#state": "state", "#token": "token", "#ttl": "ttl"}
 
-// write is an update of a job's row.
+// write is an update of a row.
 type write struct {
-	ref    event.VideoRef
+	key    dynamo.Key
 	set    string // "SET …", and "REMOVE …" if need be
 	when   string // the condition
 	values dynamo.Item
 }
 
-func (s *Store) item(w write) types.TransactWriteItem {
+// aliases gives the names of names that the write uses.
+func (w write) aliases() map[string]string {
 	used := map[string]string{}
 	for alias, name := range names {
 		if strings.Contains(w.set+w.when, alias) {
 			used[alias] = name
 		}
 	}
+	return used
+}
+
+// item is the write as part of a transaction.
+func (s *Store) item(w write) types.TransactWriteItem {
 	return types.TransactWriteItem{Update: &types.Update{
 		TableName:                 &s.Table,
-		Key:                       jobKey(w.ref.VideoID).Item(),
+		Key:                       w.key.Item(),
 		UpdateExpression:          &w.set,
 		ConditionExpression:       &w.when,
-		ExpressionAttributeNames:  used,
+		ExpressionAttributeNames:  w.aliases(),
 		ExpressionAttributeValues: w.values,
 	}}
 }
 
-// commit writes a job's row and publishes events; false when the condition did
-// not hold.
+// commit writes a row and publishes events; false when the condition did not
+// hold.
 func (s *Store) commit(ctx context.Context, w write, events ...event.Event) (bool, error) {
 	err := s.Outbox.Commit(ctx, []types.TransactWriteItem{s.item(w)}, events...)
 	if dynamo.FailedConditions(err) != nil {
@@ -97,13 +113,58 @@ func (s *Store) commit(ctx context.Context, w write, events ...event.Event) (boo
 	return err == nil, err
 }
 
-// Lease is a worker's claim to a job.
+// update writes a row of which nobody need be told; false when the condition did
+// not hold.
+func (s *Store) update(ctx context.Context, w write) (bool, error) {
+	err := dynamo.Retry(ctx, func() error {
+		_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName:                 &s.Table,
+			Key:                       w.key.Item(),
+			UpdateExpression:          &w.set,
+			ConditionExpression:       &w.when,
+			ExpressionAttributeNames:  w.aliases(),
+			ExpressionAttributeValues: w.values,
+		})
+		return err
+	})
+	if dynamo.ConditionFailed(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Lease is a worker's claim to a job, or to a unit of one.
 type Lease struct {
 	Ref       event.VideoRef
 	MessageID string
 	Token     string
 	Now       time.Time
 	Until     time.Time
+}
+
+// values are what the claim is written and decided by.
+func (l Lease) values(others dynamo.Item) dynamo.Item {
+	others[":message"] = dynamo.S(l.MessageID)
+	others[":now"], others[":until"] = dynamo.N(l.Now.UnixMilli()), dynamo.N(l.Until.UnixMilli())
+	return ownedBy(l.Token, others)
+}
+
+// own is the condition that a worker has the job, or the unit.
+const own = "#token = :token AND #state = :running"
+
+// goesOn is the condition that a run is the one that is worked on.
+const goesOn = "#run = :run AND #state = :running"
+
+// ofRun adds the values of goesOn.
+func ofRun(ref event.VideoRef, others dynamo.Item) dynamo.Item {
+	others[":run"], others[":running"] = dynamo.N(ref.Run), dynamo.S(string(Running))
+	return others
+}
+
+// ownedBy adds the values of own.
+func ownedBy(token string, others dynamo.Item) dynamo.Item {
+	others[":token"], others[":running"] = dynamo.S(token), dynamo.S(string(Running))
+	return others
 }
 
 // Claim gives the job to a worker, and publishes the event of its start. A
@@ -114,19 +175,39 @@ type Lease struct {
 // it.
 func (s *Store) Claim(ctx context.Context, l Lease, started event.Event) (*Job, error) {
 	claimed, err := s.commit(ctx, write{
-		ref: l.Ref,
+		key: jobKey(l.Ref.VideoID),
 		set: "SET video_id = :video, owner_id = :owner, #run = :run, #state = :running, #token = :token, " +
 			"message_id = :message, lease_until = :until, #ttl = :ttl",
 		when: "attribute_not_exists(pk) OR (#state <> :deleted AND #run < :run) OR " +
-			"(#run = :run AND #state = :running AND (message_id = :message OR lease_until < :now))",
-		values: dynamo.Item{
+			"(" + goesOn + " AND (message_id = :message OR lease_until < :now) AND " +
+			"(attribute_not_exists(spread) OR spread.#run < :run OR spread.phase = :sending))",
+		values: l.values(dynamo.Item{
 			":video": dynamo.S(l.Ref.VideoID), ":owner": dynamo.S(l.Ref.OwnerID), ":run": dynamo.N(l.Ref.Run),
-			":running": dynamo.S(string(Running)), ":deleted": dynamo.S(string(Deleted)),
-			":token": dynamo.S(l.Token), ":message": dynamo.S(l.MessageID),
-			":now": dynamo.N(l.Now.UnixMilli()), ":until": dynamo.N(l.Until.UnixMilli()),
+			":deleted": dynamo.S(string(Deleted)), ":sending": dynamo.S(string(Sending)),
 			":ttl": dynamo.N(l.Now.Add(keepJobs).Unix()),
-		},
+		}),
 	}, started)
+	return s.claimed(ctx, l, claimed, err)
+}
+
+// ClaimAssembly gives a worker the job whose segments are all done. The worker
+// that has sent them may still have it: there is nothing more for that to do. The
+// errors are those of Claim.
+func (s *Store) ClaimAssembly(ctx context.Context, l Lease) (*Job, error) {
+	claimed, err := s.update(ctx, write{
+		key: jobKey(l.Ref.VideoID),
+		set: "SET #token = :token, message_id = :message, lease_until = :until, spread.phase = :assembling",
+		when: goesOn + " AND spread.#run = :run AND spread.remaining = :none AND " +
+			"(spread.phase <> :assembling OR message_id = :message OR lease_until < :now)",
+		values: l.values(dynamo.Item{
+			":run": dynamo.N(l.Ref.Run), ":none": dynamo.N(0), ":assembling": dynamo.S(string(Assembling)),
+		}),
+	})
+	return s.claimed(ctx, l, claimed, err)
+}
+
+// claimed reads the job after a claim, and tells why it was refused if it was.
+func (s *Store) claimed(ctx context.Context, l Lease, claimed bool, err error) (*Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claim job: %w", err)
 	}
@@ -139,7 +220,7 @@ func (s *Store) Claim(ctx context.Context, l Lease, started event.Event) (*Job, 
 		return job, nil
 	case job != nil && job.State == Deleted:
 		return nil, errDeleted
-	case job != nil && job.State == Running && job.Ref.Run == l.Ref.Run:
+	case job.goesOn(l.Ref):
 		return nil, errElsewhere
 	default:
 		return nil, errDone
@@ -164,27 +245,56 @@ func (s *Store) Get(ctx context.Context, videoID string) (*Job, error) {
 	return row.job(), nil
 }
 
-// own is the condition that a worker has the job.
-const own = "#token = :token AND #state = :running"
-
 // Renew prolongs a worker's lease; errLost if the job is no longer its own.
 func (s *Store) Renew(ctx context.Context, ref event.VideoRef, token string, until time.Time) error {
-	update := s.item(write{
-		ref: ref, set: "SET lease_until = :until", when: own,
-		values: dynamo.Item{
-			":token": dynamo.S(token), ":running": dynamo.S(string(Running)), ":until": dynamo.N(until.UnixMilli()),
-		},
-	}).Update
-	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: update.TableName, Key: update.Key, UpdateExpression: update.UpdateExpression,
-		ConditionExpression:      update.ConditionExpression,
-		ExpressionAttributeNames: update.ExpressionAttributeNames, ExpressionAttributeValues: update.ExpressionAttributeValues,
+	ok, err := s.update(ctx, write{
+		key: jobKey(ref.VideoID), set: "SET lease_until = :until", when: own,
+		values: ownedBy(token, dynamo.Item{":until": dynamo.N(until.UnixMilli())}),
 	})
-	if dynamo.ConditionFailed(err) {
-		return errLost
-	}
 	if err != nil {
 		return fmt.Errorf("renew lease: %w", err)
+	}
+	if !ok {
+		return errLost
+	}
+	return nil
+}
+
+// Spread says that a worker has shared its job out; errLost if the job is no
+// longer its own.
+func (s *Store) Spread(ctx context.Context, ref event.VideoRef, token string, spread *Spread) error {
+	value, err := attributevalue.Marshal(spread)
+	if err != nil {
+		return fmt.Errorf("share job out: %w", err)
+	}
+	ok, err := s.update(ctx, write{
+		key: jobKey(ref.VideoID), set: "SET spread = :spread",
+		when: own + " AND (attribute_not_exists(spread) OR spread.#run < :run OR spread.upload_id = :upload)",
+		values: ownedBy(token, dynamo.Item{
+			":spread": value, ":run": dynamo.N(ref.Run), ":upload": dynamo.S(spread.UploadID),
+		}),
+	})
+	if err != nil {
+		return fmt.Errorf("share job out: %w", err)
+	}
+	if !ok {
+		return errLost
+	}
+	return nil
+}
+
+// Sent says that all have been asked to do their parts, so that the message that
+// began the run may go; errLost if the job is no longer the worker's own.
+func (s *Store) Sent(ctx context.Context, ref event.VideoRef, token string) error {
+	ok, err := s.update(ctx, write{
+		key: jobKey(ref.VideoID), set: "SET spread.phase = :sent", when: own,
+		values: ownedBy(token, dynamo.Item{":sent": dynamo.S(string(Sent))}),
+	})
+	if err != nil {
+		return fmt.Errorf("share job out: %w", err)
+	}
+	if !ok {
+		return errLost
 	}
 	return nil
 }
@@ -193,16 +303,16 @@ func (s *Store) Renew(ctx context.Context, ref event.VideoRef, token string, unt
 // errLost if the job is no longer its own.
 func (s *Store) Complete(ctx context.Context, ref event.VideoRef, token string, a event.Archive, completed event.Event) error {
 	ok, err := s.commit(ctx, write{
-		ref: ref,
+		key: jobKey(ref.VideoID),
 		set: "SET #state = :completed, archive_key = :archive, manifest_key = :manifest, " +
 			"due = :due, due_at = :expires, #ttl = :ttl",
 		when: own,
-		values: dynamo.Item{
-			":token": dynamo.S(token), ":running": dynamo.S(string(Running)), ":completed": dynamo.S(string(Completed)),
-			":archive": dynamo.S(a.Key), ":manifest": dynamo.S(a.ManifestKey),
+		values: ownedBy(token, dynamo.Item{
+			":completed": dynamo.S(string(Completed)),
+			":archive":   dynamo.S(a.Key), ":manifest": dynamo.S(a.ManifestKey),
 			":due": dynamo.S(dueArchives), ":expires": dynamo.N(a.ExpiresAt.Unix()),
 			":ttl": dynamo.N(a.ExpiresAt.Add(keepJobs).Unix()),
-		},
+		}),
 	}, completed)
 	if err != nil {
 		return fmt.Errorf("complete job: %w", err)
@@ -217,10 +327,8 @@ func (s *Store) Complete(ctx context.Context, ref event.VideoRef, token string, 
 // if the job is no longer its own.
 func (s *Store) Fail(ctx context.Context, ref event.VideoRef, token string, failed event.Event) error {
 	ok, err := s.commit(ctx, write{
-		ref: ref, set: "SET #state = :failed", when: own,
-		values: dynamo.Item{
-			":token": dynamo.S(token), ":running": dynamo.S(string(Running)), ":failed": dynamo.S(string(Failed)),
-		},
+		key: jobKey(ref.VideoID), set: "SET #state = :failed", when: own,
+		values: ownedBy(token, dynamo.Item{":failed": dynamo.S(string(Failed))}),
 	}, failed)
 	if err != nil {
 		return fmt.Errorf("fail job: %w", err)
@@ -235,14 +343,14 @@ func (s *Store) Fail(ctx context.Context, ref event.VideoRef, token string, fail
 // publishes the event; false when the run, or a later one, has ended before.
 func (s *Store) End(ctx context.Context, ref event.VideoRef, state State, now time.Time, e event.Event) (bool, error) {
 	ok, err := s.commit(ctx, write{
-		ref:  ref,
+		key:  jobKey(ref.VideoID),
 		set:  "SET video_id = :video, owner_id = :owner, #run = :run, #state = :state, #ttl = :ttl",
-		when: "attribute_not_exists(pk) OR (#state <> :deleted AND #run < :run) OR (#run = :run AND #state = :running)",
-		values: dynamo.Item{
-			":video": dynamo.S(ref.VideoID), ":owner": dynamo.S(ref.OwnerID), ":run": dynamo.N(ref.Run),
-			":state": dynamo.S(string(state)), ":running": dynamo.S(string(Running)), ":deleted": dynamo.S(string(Deleted)),
+		when: "attribute_not_exists(pk) OR (#state <> :deleted AND #run < :run) OR (" + goesOn + ")",
+		values: ofRun(ref, dynamo.Item{
+			":video": dynamo.S(ref.VideoID), ":owner": dynamo.S(ref.OwnerID),
+			":state": dynamo.S(string(state)), ":deleted": dynamo.S(string(Deleted)),
 			":ttl": dynamo.N(now.Add(keepJobs).Unix()),
-		},
+		}),
 	}, e)
 	if err != nil {
 		return false, fmt.Errorf("end job: %w", err)
@@ -312,7 +420,7 @@ func (s *Store) Expire(ctx context.Context, job *Job, events ...event.Event) (bo
 		state = Expired
 	}
 	ok, err := s.commit(ctx, write{
-		ref:  job.Ref,
+		key:  jobKey(job.Ref.VideoID),
 		set:  "SET #state = :state REMOVE archive_key, manifest_key, due, due_at",
 		when: "#run = :run AND #state = :before",
 		values: dynamo.Item{

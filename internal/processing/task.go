@@ -10,10 +10,25 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 )
 
-// Task is what a message of the processing queue asks for: one run of one
-// video.
+// Step is what is to be done of a run.
+type Step int
+
+// The steps of a run. Only Begin comes through the processing queue, the others
+// through the segments queue.
+const (
+	Begin    Step = iota // plan it, and carry it out if that is little work
+	Extract              // one segment
+	Check                // the file's hash
+	Assemble             // the archive
+)
+
+// Task is what a message asks for: a step of one run of one video.
 type Task struct {
-	Ref event.VideoRef
+	Ref  event.VideoRef
+	Step Step
+
+	// Segment is which one to extract, from 0.
+	Segment int
 
 	// Extraction replaces the one that was signed with the upload, when a
 	// person tries again with other options.
@@ -24,7 +39,8 @@ type Task struct {
 func (t Task) Key() string { return event.UploadKey(t.Ref.OwnerID, t.Ref.VideoID) }
 
 // ParseTasks reads the body of a message: S3's notification, with one record or
-// more, or a retry. S3's test message asks for nothing. The error wraps
+// more, a retry, or what workers send each other. S3's test message asks for
+// nothing. The error wraps
 // event.ErrMalformed.
 func ParseTasks(body string) ([]Task, error) {
 	var probe struct {
@@ -37,7 +53,7 @@ func ParseTasks(body string) ([]Task, error) {
 	}
 	switch {
 	case probe.SpecVersion != "":
-		return parseRetry(body)
+		return parseEvent(body)
 	case probe.Event == "s3:TestEvent":
 		return nil, nil
 	case len(probe.Records) > 0:
@@ -46,16 +62,33 @@ func ParseTasks(body string) ([]Task, error) {
 	return nil, fmt.Errorf("%w: neither an S3 event nor one of ours", event.ErrMalformed)
 }
 
-func parseRetry(body string) ([]Task, error) {
+func parseEvent(body string) ([]Task, error) {
 	e, err := event.Parse([]byte(body))
 	if err != nil {
 		return nil, fmt.Errorf("read event: %w", err)
 	}
-	data, err := event.As[event.RetryRequested](e)
+	task, err := taskOf(e)
 	if err != nil {
 		return nil, fmt.Errorf("read event: %w", err)
 	}
-	return []Task{{Ref: data.VideoRef, Extraction: data.Extraction}}, nil
+	return []Task{task}, nil
+}
+
+func taskOf(e event.Event) (Task, error) {
+	switch e.Type() {
+	case event.SegmentRequested{}.EventType():
+		data, err := event.As[event.SegmentRequested](e)
+		return Task{Ref: data.VideoRef, Step: Extract, Segment: data.Segment}, err
+	case event.CheckRequested{}.EventType():
+		data, err := event.As[event.CheckRequested](e)
+		return Task{Ref: data.VideoRef, Step: Check}, err
+	case event.AssemblyRequested{}.EventType():
+		data, err := event.As[event.AssemblyRequested](e)
+		return Task{Ref: data.VideoRef, Step: Assemble}, err
+	default:
+		data, err := event.As[event.RetryRequested](e)
+		return Task{Ref: data.VideoRef, Step: Begin, Extraction: data.Extraction}, err
+	}
 }
 
 func parseRecords(records []events.S3EventRecord) ([]Task, error) {

@@ -7,7 +7,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 )
@@ -22,28 +21,25 @@ type AWS struct {
 // NewControl wires what happens to jobs from outside their workers.
 func NewControl(cfg Config, aws AWS, now func() time.Time, newID func() string) *Control {
 	box := &outbox.Outbox{DB: aws.DB, SQS: aws.Q, Table: cfg.Table, Routes: Routes(cfg), Now: now}
-	return &Control{
+	return &Control{base{
 		Store:   &Store{DB: aws.DB, Table: cfg.Table, Outbox: box},
 		Objects: &Objects{S3: aws.S3, Uploads: cfg.UploadsBucket, Archives: cfg.ArchivesBucket},
 		Outbox:  box,
 		Now:     now,
 		NewID:   newID,
-	}
+	}}
 }
 
 // NewWorker wires a worker.
-func NewWorker(cfg WorkerConfig, aws AWS, engine *frames.Engine, m *metrics.Recorder, now func() time.Time, newID func() string) *Worker {
-	c := NewControl(cfg.Config, aws, now, newID)
+func NewWorker(cfg WorkerConfig, aws AWS, engine Engine, m *metrics.Recorder, now func() time.Time, newID func() string) *Worker {
 	return &Worker{
-		Store:         c.Store,
-		Objects:       c.Objects,
+		base:          NewControl(cfg.Config, aws, now, newID).base,
 		Engine:        engine,
-		Queue:         &Queue{SQS: aws.Q, URL: cfg.QueueURL},
-		Outbox:        c.Outbox,
+		Plan:          cfg.PlanOptions(),
+		Processing:    &Queue{SQS: aws.Q, URL: cfg.QueueURL},
+		Segments:      &Queue{SQS: aws.Q, URL: cfg.SegmentsQueueURL},
 		Lease:         cfg.Lease(),
 		RetentionDays: cfg.RetentionDays,
 		Metrics:       m,
-		Now:           now,
-		NewID:         newID,
 	}
 }

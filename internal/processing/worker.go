@@ -17,7 +17,6 @@ import (
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
-	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
@@ -26,7 +25,7 @@ const source = "/processing"
 
 // Routes tells which queues each event of this service goes to.
 func Routes(cfg Config) map[string][]string {
-	status, notification := cfg.StatusQueueURL, cfg.NotificationQueueURL
+	status, notification, segments := cfg.StatusQueueURL, cfg.NotificationQueueURL, cfg.SegmentsQueueURL
 	return map[string][]string{
 		event.ProcessingStarted{}.EventType():    {status},
 		event.ProcessingProgressed{}.EventType(): {status},
@@ -34,34 +33,57 @@ func Routes(cfg Config) map[string][]string {
 		event.ProcessingFailed{}.EventType():     {status, notification},
 		event.ProcessingCancelled{}.EventType():  {status},
 		event.ArchiveExpired{}.EventType():       {status},
+		event.SegmentRequested{}.EventType():     {segments},
+		event.CheckRequested{}.EventType():       {segments},
+		event.AssemblyRequested{}.EventType():    {segments},
 	}
+}
+
+// Engine takes frames out of videos: [frames.Engine], which says what these do.
+type Engine interface {
+	Plan(ctx context.Context, src frames.Source, x frames.Extraction, o frames.PlanOptions) (frames.Plan, error)
+	Extract(ctx context.Context, src frames.Source, x frames.Extraction, opts frames.ExtractOptions, w io.Writer) (frames.Result, error)
+	ExtractSegment(ctx context.Context, src frames.Source, p frames.Plan, segment int, state json.RawMessage, opts frames.ExtractOptions, w io.Writer) (frames.Run, error)
+	Finish(p frames.Plan, runs []frames.Run, opts frames.ExtractOptions, w io.Writer) (frames.Result, error)
 }
 
 // Worker takes the frames out of videos.
 type Worker struct {
-	Store         *Store
-	Objects       *Objects
-	Engine        *frames.Engine
-	Queue         *Queue
-	Outbox        *outbox.Outbox
+	base
+	Engine        Engine
+	Plan          frames.PlanOptions
+	Processing    *Queue // of what begins a run
+	Segments      *Queue // of the other steps
 	Lease         time.Duration
 	RetentionDays int
 	Metrics       *metrics.Recorder
-	Now           func() time.Time
-	NewID         func() string
 }
 
-// HandleMessage does what one message of the processing queue asks for. An
-// error means that it is worth trying again; what is wrong with the video
+// message is a message in a worker's hands.
+type message struct {
+	id, receipt string
+	queue       *Queue
+}
+
+func (m message) extend(ctx context.Context, d time.Duration) error {
+	return m.queue.Extend(ctx, m.receipt, d)
+}
+
+// HandleMessage does what one message of the processing or the segments queue asks
+// for. An error means that it is worth trying again; what is wrong with the video
 // itself ends its run as failed, and is no error.
-func (w *Worker) HandleMessage(ctx context.Context, m events.SQSMessage) error {
+func (w *Worker) HandleMessage(ctx context.Context, received events.SQSMessage) error {
+	tasks, err := ParseTasks(received.Body)
+	failures := []error{err}
+	m := message{received.MessageId, received.ReceiptHandle, w.Processing}
+	if len(tasks) > 0 && tasks[0].Step != Begin {
+		m.queue = w.Segments
+	}
 	// From the queue's own long visibility timeout to the lease: should this
 	// worker die from here on, the message comes again as soon as that is over.
-	if err := w.Queue.Extend(ctx, m.ReceiptHandle, w.Lease); err != nil {
+	if err := m.extend(ctx, w.Lease); err != nil {
 		return err
 	}
-	tasks, err := ParseTasks(m.Body)
-	failures := []error{err}
 	for _, task := range tasks {
 		ctx := logging.With(ctx, slog.String("video_id", task.Ref.VideoID), slog.Int("run", task.Ref.Run))
 		failures = append(failures, w.do(ctx, m, task))
@@ -69,65 +91,85 @@ func (w *Worker) HandleMessage(ctx context.Context, m events.SQSMessage) error {
 	return errors.Join(failures...)
 }
 
-func (w *Worker) do(ctx context.Context, m events.SQSMessage, task Task) error {
+// do does the step. Reasons to forget the message are no errors.
+func (w *Worker) do(ctx context.Context, m message, task Task) error {
+	var err error
+	switch task.Step {
+	case Extract:
+		err = w.extractSegment(ctx, m, task)
+	case Check:
+		err = w.check(ctx, m, task)
+	case Assemble:
+		err = w.assemble(ctx, m, task)
+	default:
+		err = w.begin(ctx, m, task)
+	}
+	switch {
+	case errors.Is(err, errDeleted):
+		slog.InfoContext(ctx, "upload of a deleted video removed")
+		return errors.Join(w.Objects.RemoveUpload(ctx, task.Key()), w.clear(ctx, task.Ref))
+	case errors.Is(err, errDone):
+		slog.InfoContext(ctx, "message forgotten", "reason", err.Error())
+		return w.clear(ctx, task.Ref) // whoever ended the job may have died of it
+	case errors.Is(err, errElsewhere):
+		slog.InfoContext(ctx, "message forgotten", "reason", err.Error())
+		return nil
+	}
+	return err
+}
+
+// lease is a claim that begins now.
+func (w *Worker) lease(m message, task Task) Lease {
+	now := w.Now()
+	return Lease{Ref: task.Ref, MessageID: m.id, Token: w.NewID(), Now: now, Until: now.Add(w.Lease)}
+}
+
+func (w *Worker) begin(ctx context.Context, m message, task Task) error {
 	started, err := w.event(event.ProcessingStarted{VideoRef: task.Ref})
 	if err != nil {
 		return err
 	}
-	now := w.Now()
-	lease := Lease{Ref: task.Ref, MessageID: m.MessageId, Token: w.NewID(), Now: now, Until: now.Add(w.Lease)}
-	before, err := w.Store.Claim(ctx, lease, started)
-	if errors.Is(err, errDeleted) {
-		slog.InfoContext(ctx, "upload of a deleted video removed")
-		return w.Objects.RemoveUpload(ctx, task.Key())
-	}
-	if errors.Is(err, errDone) || errors.Is(err, errElsewhere) {
-		slog.InfoContext(ctx, "message forgotten", "reason", err.Error())
-		return nil
-	}
+	lease := w.lease(m, task)
+	job, err := w.Store.Claim(ctx, lease, started)
 	if err != nil {
 		return err
 	}
-	j := &running{Worker: w, task: task, token: lease.Token, previous: before, receipt: m.ReceiptHandle, started: now}
-	return j.finish(ctx, j.extract(ctx))
+	j := &running{Worker: w, task: task, token: lease.Token, job: job, started: lease.Now}
+	j.hold = j.keep(m)
+	return j.finish(ctx, j.hold.during(ctx, j.work))
 }
 
 // running is a job in the hands of a worker.
 type running struct {
 	*Worker
-	task     Task
-	token    string
-	previous *Job // the row after the claim: it knows an earlier run's archive
-	receipt  string
-	started  time.Time
+	task    Task
+	token   string
+	job     *Job // the row after the claim: it knows an earlier run's archive
+	hold    *hold
+	started time.Time
 
 	upload    event.Upload
+	shared    bool // out: others do the work
 	completed event.ProcessingCompleted
 }
 
-// outcome is how the work on a job ended. At most one of its members is set;
-// none when the archive is there.
+// keep makes the hold of the job.
+func (j *running) keep(m message) *hold {
+	return &hold{
+		Worker: j.Worker, message: m, ref: j.task.Ref,
+		renew: func(ctx context.Context, until time.Time, _ progress) error {
+			return j.Store.Renew(ctx, j.task.Ref, j.token, until)
+		},
+		overall: func(_ context.Context, own progress) (progress, error) { return own, nil },
+	}
+}
+
+// outcome is how the work on a job or a unit ended. At most one of its members is
+// set; none when the work is done.
 type outcome struct {
 	failed problem.Code // the video cannot be processed
 	lost   bool         // the job is somebody else's, or nobody's
 	err    error        // something on our side, worth trying again
-}
-
-// extract does the work, under a lease that is renewed all the while and within
-// the time that the function has.
-func (j *running) extract(ctx context.Context) outcome {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, deadline.Add(-margin), errTimeUp)
-		defer cancel()
-	}
-	ctx, stop := context.WithCancelCause(ctx)
-	hold := j.hold(ctx, stop)
-	err := j.work(ctx, hold)
-	cause := context.Cause(ctx)
-	stop(nil)
-	hold.wait()
-	return judge(err, cause)
 }
 
 // errTimeUp tells that the function's own time limit is near.
@@ -141,7 +183,7 @@ func judge(err, cause error) outcome {
 	switch {
 	case err == nil:
 		return outcome{}
-	case errors.Is(cause, errLost):
+	case errors.Is(cause, errLost), errors.Is(err, errLost):
 		return outcome{lost: true}
 	case errors.Is(cause, errTimeUp):
 		return outcome{failed: problem.TimeLimit}
@@ -157,8 +199,14 @@ func judge(err, cause error) outcome {
 	return outcome{err: err}
 }
 
-// work makes the archive and its manifest out of the upload.
-func (j *running) work(ctx context.Context, hold *hold) error {
+// work makes the archive and its manifest out of the upload, or shares that out.
+func (j *running) work(ctx context.Context) error {
+	if j.job.Spread != nil { // by a worker that died before all had been asked
+		return j.send(ctx, j.job.Spread)
+	}
+	if err := j.discard(ctx); err != nil {
+		return err
+	}
 	src, err := j.Objects.Find(ctx, j.task.Key())
 	if err != nil {
 		return err
@@ -170,23 +218,39 @@ func (j *running) work(ctx context.Context, hold *hold) error {
 	if err != nil {
 		return err
 	}
-	archiveKey, manifestKey := archiveKeys(j.task.Ref)
-	result, err := j.stream(ctx, src, extraction, archiveKey, hold)
+	result, err := j.extract(ctx, src, extraction, j.Plan.Work)
+	if errors.Is(err, frames.ErrTooMuch) {
+		var plan frames.Plan
+		if plan, err = j.Engine.Plan(ctx, src, extraction, j.Plan); err != nil {
+			return err
+		}
+		if len(plan.Segments) > 1 {
+			return j.share(ctx, src, plan)
+		}
+		result, err = j.extract(ctx, src, extraction, 0) // it cannot be divided
+	}
 	if err != nil {
 		return err
 	}
-	if err := j.putManifest(ctx, manifestKey, result.Manifest); err != nil {
+	return j.conclude(ctx, result)
+}
+
+// discard aborts the uploads that earlier workers of this run have left
+// unfinished.
+func (j *running) discard(ctx context.Context) error {
+	left, err := j.Objects.unfinished(ctx, runPrefix(j.task.Ref))
+	if err != nil || len(left) == 0 {
 		return err
 	}
-	j.completed = event.ProcessingCompleted{
-		VideoRef: j.task.Ref,
-		Filename: j.upload.Filename,
-		Media:    mediaOf(result.Media),
-		Archive: event.Archive{
-			Key: archiveKey, ManifestKey: manifestKey, Frames: result.Frames, Size: result.Size, SHA256: result.SHA256,
-			ExpiresAt: expiry(j.Now(), j.RetentionDays),
-		},
-		Warnings: codes(result.Warnings),
+	// Those were listed while the job was ours if it still is: none of them can be
+	// a later worker's.
+	if err := j.Store.Renew(ctx, j.task.Ref, j.token, j.Now().Add(j.Lease)); err != nil {
+		return err
+	}
+	for _, upload := range left {
+		if err := j.Objects.abort(ctx, *upload.Key, *upload.UploadId); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -209,64 +273,92 @@ func (j *running) extraction() (frames.Extraction, error) {
 	return x, nil
 }
 
-// stream extracts and uploads at the same time, so that neither the archive nor
-// the video is ever held as a whole, and checks the file's hash beside it.
-func (j *running) stream(ctx context.Context, src *Source, x frames.Extraction, key string, hold *hold) (frames.Result, error) {
+// extract writes the archive while it reads the video, so that neither is ever
+// held as a whole, and checks the file's hash beside it. It gives
+// frames.ErrTooMuch if that is more work than most, 0 for any amount.
+func (j *running) extract(ctx context.Context, src *Source, x frames.Extraction, most int64) (frames.Result, error) {
+	key, _ := archiveKeys(j.task.Ref)
+	archive := j.Objects.Create(ctx, key, "application/zip")
 	var result frames.Result
-	group, ctx := errgroup.WithContext(ctx)
-	src = src.bound(ctx)
-	pipe, sink := io.Pipe()
-	hash := newFuture(src.SHA256)
-
-	group.Go(func() error {
-		err := j.Objects.Put(ctx, key, "application/zip", pipe)
-		pipe.CloseWithError(err) // an extraction that goes on must not wait for a reader
-		return err
-	})
-	group.Go(func() error {
-		sum, err := hash.get(ctx)
-		if err == nil && j.upload.SHA256 != "" && sum != j.upload.SHA256 {
-			return problem.New(problem.ChecksumMismatch)
-		}
-		return err
-	})
 	var extractErr error
+	opts := options(j.upload, j.hold.progress)
+	opts.MaxWork = most
+	group, within := errgroup.WithContext(ctx)
+	src = src.bound(within)
 	group.Go(func() error {
-		result, extractErr = j.Engine.Extract(ctx, src, x, frames.ExtractOptions{
-			Filename:     j.upload.Filename,
-			SourceSHA256: func() (string, error) { return hash.get(ctx) },
-			Progress:     hold.progress,
-		}, sink)
-		sink.CloseWithError(extractErr) // nil closes the archive
+		result, extractErr = j.Engine.Extract(within, src, x, opts, archive)
 		return extractErr
 	})
+	group.Go(func() error { return verify(src, j.upload) })
 	err := group.Wait()
 	if failed, ok := errors.AsType[*frames.Error](extractErr); ok {
-		return result, failed // the upload, cut short by it, may have ended first
+		err = failed // what else went wrong may have come of it
 	}
-	return result, err
+	if err != nil {
+		archive.Abandon()
+		return result, err
+	}
+	return result, archive.Close()
 }
 
-func (j *running) putManifest(ctx context.Context, key string, m frames.Manifest) error {
-	pipe, sink := io.Pipe()
-	go func() { sink.CloseWithError(json.NewEncoder(sink).Encode(m)) }()
-	err := j.Objects.Put(ctx, key, "application/json", pipe)
-	pipe.CloseWithError(err)
+// options are what the engine may know of an upload. The hash that was announced
+// is believed: nothing comes of a run whose file does not have it.
+func options(u event.Upload, tell func(part float64, frames int)) frames.ExtractOptions {
+	opts := frames.ExtractOptions{Filename: u.Filename, Progress: tell}
+	if u.SHA256 != "" {
+		opts.SourceSHA256 = func() (string, error) { return u.SHA256, nil }
+	}
+	return opts
+}
+
+// verify reads the whole file if a hash was announced for it.
+func verify(src *Source, u event.Upload) error {
+	if u.SHA256 == "" {
+		return nil
+	}
+	sum, err := src.SHA256()
+	if err == nil && sum != u.SHA256 {
+		return problem.New(problem.ChecksumMismatch)
+	}
 	return err
 }
 
-// finish writes down how the job ended.
+// conclude writes the manifest of an archive that is there.
+func (j *running) conclude(ctx context.Context, result frames.Result) error {
+	archiveKey, manifestKey := archiveKeys(j.task.Ref)
+	if err := j.Objects.putJSON(ctx, manifestKey, result.Manifest); err != nil {
+		return err
+	}
+	j.completed = event.ProcessingCompleted{
+		VideoRef: j.task.Ref,
+		Filename: j.upload.Filename,
+		Media:    mediaOf(result.Media),
+		Archive: event.Archive{
+			Key: archiveKey, ManifestKey: manifestKey, Frames: result.Frames, Size: result.Size, SHA256: result.SHA256,
+			ExpiresAt: expiry(j.Now(), j.RetentionDays),
+		},
+		Warnings: codes(result.Warnings),
+	}
+	return nil
+}
+
+// saying gives the time to say how work ended: the function may be near its end,
+// and what is to be said must still be said.
+func saying(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), margin)
+}
+
+// finish writes down how the worker's part of the job ended.
 func (j *running) finish(ctx context.Context, o outcome) error {
-	// The function may be near its end; what is to be said must still be said.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin)
+	ctx, cancel := saying(ctx)
 	defer cancel()
 	switch {
-	case o.err != nil:
-		return o.err
-	case o.lost:
-		return j.giveUp(ctx)
+	case o.err != nil || o.lost:
+		return j.leave(ctx, j.task.Ref, o.err)
 	case o.failed != "":
 		return j.fail(ctx, o.failed)
+	case j.shared:
+		return nil
 	}
 	return j.complete(ctx)
 }
@@ -278,64 +370,63 @@ func (j *running) complete(ctx context.Context) error {
 	}
 	err = j.Store.Complete(ctx, j.task.Ref, j.token, j.completed.Archive, e)
 	if errors.Is(err, errLost) {
-		return j.giveUp(ctx)
+		return j.leave(ctx, j.task.Ref, nil)
 	}
 	if err != nil {
 		return err
 	}
-	j.account("completed")
+	j.account("completed", j.started, j.completed.Archive)
 	slog.InfoContext(ctx, "job completed", "frames", j.completed.Archive.Frames, "bytes", j.completed.Archive.Size)
-	if j.previous.ArchiveKey != j.completed.Archive.Key {
-		return j.Objects.Remove(ctx, j.previous.ArchiveKey, j.previous.ManifestKey)
+	if j.job.ArchiveKey != "" || j.job.Spread != nil {
+		return j.clear(ctx, j.task.Ref)
 	}
 	return nil
 }
 
 func (j *running) fail(ctx context.Context, code problem.Code) error {
-	e, err := j.event(event.ProcessingFailed{
-		VideoRef: j.task.Ref, Code: string(code),
-		Filename: cmp.Or(j.upload.Filename, j.task.Ref.VideoID), // a file without metadata has no name
-	})
+	e, err := j.event(failure(j.task.Ref, j.upload, code))
 	if err != nil {
 		return err
 	}
 	err = j.Store.Fail(ctx, j.task.Ref, j.token, e)
 	if errors.Is(err, errLost) {
-		return j.giveUp(ctx)
+		return j.leave(ctx, j.task.Ref, nil)
 	}
 	if err != nil {
 		return err
 	}
-	j.account(string(code))
+	j.account(string(code), j.started, event.Archive{})
 	slog.InfoContext(ctx, "job failed", "code", string(code))
-	return nil
+	return j.clear(ctx, j.task.Ref)
 }
 
-// giveUp leaves a job that is no longer this worker's. What it has written goes,
-// unless another worker of the same run writes the same.
-func (j *running) giveUp(ctx context.Context) error {
-	now, err := j.Store.Get(ctx, j.task.Ref.VideoID)
-	if err != nil {
-		return err
+func failure(ref event.VideoRef, upload event.Upload, code problem.Code) event.ProcessingFailed {
+	return event.ProcessingFailed{
+		VideoRef: ref, Code: string(code),
+		Filename: cmp.Or(upload.Filename, ref.VideoID), // a file without metadata has no name
 	}
-	slog.InfoContext(ctx, "job given up")
-	if now != nil && now.State != Deleted && now.State != Cancelled && now.Ref.Run == j.task.Ref.Run {
-		return nil
-	}
-	archive, manifest := archiveKeys(j.task.Ref)
-	return j.Objects.Remove(ctx, archive, manifest)
 }
 
-func (j *running) account(result string) {
-	j.Metrics.Record(map[string]string{"Result": result},
-		metrics.Value{Name: "JobDuration", Unit: metrics.Seconds, Value: j.Now().Sub(j.started).Seconds()},
+// leave leaves a run in which a worker has no part any more, or none for now
+// because of err. If the run has ended, that is why, and what was written goes.
+func (w *Worker) leave(ctx context.Context, ref event.VideoRef, err error) error {
+	job, getErr := w.Store.Get(ctx, ref.VideoID)
+	if getErr != nil {
+		return errors.Join(err, getErr)
+	}
+	if job.goesOn(ref) {
+		return err // nil if another worker has it
+	}
+	slog.InfoContext(ctx, "job given up", "error", err)
+	return w.clear(ctx, ref)
+}
+
+func (w *Worker) account(result string, started time.Time, a event.Archive) {
+	w.Metrics.Record(map[string]string{"Result": result},
+		metrics.Value{Name: "JobDuration", Unit: metrics.Seconds, Value: w.Now().Sub(started).Seconds()},
 		metrics.Value{Name: "Jobs", Unit: metrics.Count, Value: 1},
-		metrics.Value{Name: "FramesExtracted", Unit: metrics.Count, Value: float64(j.completed.Archive.Frames)},
-		metrics.Value{Name: "ArchiveSize", Unit: metrics.Bytes, Value: float64(j.completed.Archive.Size)})
-}
-
-func (w *Worker) event(data event.Data) (event.Event, error) {
-	return newEvent(w.NewID(), w.Now(), data)
+		metrics.Value{Name: "FramesExtracted", Unit: metrics.Count, Value: float64(a.Frames)},
+		metrics.Value{Name: "ArchiveSize", Unit: metrics.Bytes, Value: float64(a.Size)})
 }
 
 // newEvent makes an event of this service.

@@ -164,17 +164,10 @@ func (r *run) url() string { return r.Store + "/" + videosBucket + "/" + r.Key }
 
 // upload uploads what is written while it is written, as the worker does.
 func (r *run) upload(ctx context.Context, objects *processing.Objects, write func(io.Writer) error) error {
-	pipe, sink := io.Pipe()
-	written := make(chan error, 1)
-	go func() {
-		err := write(firstByte{sink, r})
-		sink.CloseWithError(err)
-		written <- err
-	}()
-	err := objects.Put(ctx, archiveKey, "application/zip", pipe)
-	pipe.CloseWithError(err)
-	if failed := <-written; failed != nil {
-		return failed
+	archive := objects.Create(ctx, archiveKey, "application/zip")
+	if err := write(firstByte{archive, r}); err != nil {
+		archive.Abandon()
+		return err
 	}
-	return err
+	return archive.Close()
 }

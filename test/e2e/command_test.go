@@ -66,6 +66,7 @@ var outcomes = map[string]string{
 	"processcontrol":    `"batchItemFailures":[]`,
 	"projector":         `"batchItemFailures":[]`,
 	"process":           `"batchItemFailures":[{`, // its receipt handle is of no message
+	"process-segment":   `"batchItemFailures":[{`,
 }
 
 func TestInvokeRunsEveryFunctionOnItsSamples(t *testing.T) {

@@ -102,6 +102,16 @@ ff -f lavfi -i "$patches" -vf scale=out_color_matrix=bt2020,format=yuv420p10le -
 for degrees in 90 180 270; do
   ff -i cfr-25.mp4 -c copy -metadata:s:v rotate=$degrees "rotated-$degrees.mp4"
 done
+# The same patches by each matrix, in each range, with 8 bits and 10.
+for matrix in bt601:smpte170m bt709:bt709 bt2020:bt2020nc; do
+  for range in tv pc; do
+    for depth in "" 10le; do
+      ff -f lavfi -i "$patches" -vf "scale=out_color_matrix=${matrix%:*}:out_range=$range:flags=accurate_rnd,format=yuv420p$depth" -frames:v 2 $exact \
+        -colorspace ${matrix#*:} -color_range $range "patches-${matrix%:*}-$range$depth.mp4"
+    done
+  done
+done
+
 # As phones record: 10 bits, HLG or PQ, a rate that wavers, sound, held upright.
 phone() { # time base, jitter, transfer, parameters, turn, file
   ff -f lavfi -i "$(moving 192x108 30 4)" $sound -vf "settb=1/$1,setpts='N*$1/30+$2',format=yuv420p10le" -fps_mode passthrough -enc_time_base 1/$1 \

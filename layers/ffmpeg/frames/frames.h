@@ -79,6 +79,7 @@ AVIOContext *open_range_reader(int64_t size);
 // the next call, or later.
 void will_read(int64_t from, int64_t to, bool now);
 void write_text(char type, const char *text);
+void write_number(char type, int64_t number);
 void write_record(char type, const int64_t *numbers, size_t count, const uint8_t *data, size_t size);
 _Noreturn void fail(const char *code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // log_errors has FFmpeg's errors written to standard error; logged_errors counts
@@ -123,10 +124,7 @@ struct packet_reader {
 void init_packet_reader(struct packet_reader *r, const AVCodecParameters *codec);
 struct packet_kind read_packet_kind(struct packet_reader *r, const AVPacket *packet);
 
-// decoder.c: a decoder that says whether something went wrong.
-AVCodecContext *open_decoder(const AVStream *stream, int threads, int64_t max_pixels);
-
-// select.c: which packets are decoded, and which pictures are taken.
+// extraction.c: what is planned.
 void extract(AVFormatContext *format, const struct plan *p, const struct limits *l);
 
 // image.c: from chosen pictures to records, in a thread of its own.

@@ -67,6 +67,8 @@ void write_record(char type, const int64_t *numbers, size_t count, const uint8_t
 
 void write_text(char type, const char *text) { write_record(type, NULL, 0, (const uint8_t *)text, strlen(text)); }
 
+void write_number(char type, int64_t number) { write_record(type, &number, 1, NULL, 0); }
+
 void fail(const char *code, const char *format, ...) {
     char text[1024];
     int n = snprintf(text, sizeof text, "%s\n", code);

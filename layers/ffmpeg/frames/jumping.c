@@ -1,0 +1,118 @@
+// Reading on elsewhere, by the container's index.
+
+#include "extraction.h"
+
+#include <string.h>
+
+// has_index tells of containers that bring an index with timestamps.
+bool has_index(const struct extraction *x) {
+    const char *name = x->format->iformat->name;
+    return strstr(name, "mov") != NULL || strstr(name, "matroska") != NULL || strcmp(name, "avi") == 0;
+}
+
+// index_before finds the index's last entry up to t; -1 if there is none.
+int index_before(const struct extraction *x, int64_t t, bool any) {
+    return av_index_search_timestamp(x->stream, t, AVSEEK_FLAG_BACKWARD | (any ? AVSEEK_FLAG_ANY : 0));
+}
+
+// needs tells which bytes decoding the picture on display at t takes, from the
+// starting point that the index gives; false if there is nothing new to jump to.
+static bool needs(const struct extraction *x, int64_t t, int64_t *from, int64_t *to) {
+    int start = index_before(x, t, false);
+    if (start < 0)
+        return false;
+    int last = index_before(x, t, true);
+    *from = *to = avformat_index_get_entry(x->stream, start)->pos;
+    int entries = avformat_index_get_entries_count(x->stream);
+    for (int i = start; i <= last + 1 && i < entries; i++) {
+        const AVIndexEntry *e = avformat_index_get_entry(x->stream, i);
+        if (e->pos + e->size > *to)
+            *to = e->pos + e->size;
+    }
+    return true;
+}
+
+// announce says what will be read for the picture at t, and for the next instant
+// after it that lies in another place.
+void announce(const struct extraction *x, int64_t t, int64_t instant) {
+    int64_t from, to;
+    if (!needs(x, t, &from, &to))
+        return;
+    will_read(from, to, true);
+    int here = index_before(x, t, false);
+    for (int64_t k = instant + 1; k < x->plan->instant_count; k++) {
+        int64_t next = x->origin + x->plan->instants[k];
+        if (index_before(x, next, false) != here) {
+            if (needs(x, next, &from, &to))
+                will_read(from, to, false);
+            return;
+        }
+    }
+}
+
+// seek_before reads on at a starting point up to t; false if none was found. The
+// queue then holds that starting point's packet.
+bool seek_before(struct extraction *x, int64_t t) {
+    leave_out(x, x->queue_count);
+    int64_t target = t, step = av_rescale_q(1, (AVRational){1, 1}, x->stream->time_base);
+    for (int i = 0; i < SEEKS; i++) {
+        if (seek_to(x, target) < 0)
+            return false;
+        x->gap = true;
+        x->ended = false;
+        x->known_count = 0;
+        x->latest = x->before_that = x->dts = AV_NOPTS_VALUE;
+        while (read_on(x) && !x->trouble && !x->queue[x->queue_count - 1].kind.start) {
+            if (x->dts > t)
+                break;
+            leave_out(x, x->queue_count);
+        }
+        if (x->trouble)
+            return false;
+        if (x->queue_count > 0 && x->queue[x->queue_count - 1].kind.start && x->queue[x->queue_count - 1].pts <= t)
+            return true;
+        leave_out(x, x->queue_count);
+        if (target == x->origin)
+            return false;
+        if (x->ended && x->dts != AV_NOPTS_VALUE && x->dts < target)
+            target = x->dts; // beyond the end, steps would be too small
+        target = target - step < x->origin ? x->origin : target - step;
+        step *= 2;
+    }
+    return false;
+}
+
+// load_index has Matroska's demuxer read its index, which it does at a seek, once
+// that pays: where the picture at t is far enough away.
+static bool load_index(struct extraction *x, int64_t t) {
+    int64_t ahead = av_rescale_q(t - x->dts, x->stream->time_base, AV_TIME_BASE_Q), duration = x->format->duration;
+    if (x->index_loaded || duration <= 0 || strstr(x->format->iformat->name, "matroska") == NULL ||
+        av_rescale(avio_size(x->format->pb), ahead, duration) < JUMP_BYTES)
+        return false;
+    x->index_loaded = true;
+    return true;
+}
+
+// jump goes to the starting point for the picture at t, if the index knows one
+// that was not read yet.
+void jump(struct extraction *x, int64_t t, int64_t instant) {
+    if (x->dts != AV_NOPTS_VALUE && t > x->dts && load_index(x, t)) {
+        int64_t read = x->dts;
+        if (!seek_before(x, t) && !x->trouble)
+            give_up_forecast(x, "a seek that failed");
+        if (!x->trouble && x->dts <= read) { // back at a starting point from before
+            drain(x);
+            x->last_shown = AV_NOPTS_VALUE;
+        }
+        return;
+    }
+    int start = index_before(x, t, false);
+    if (start < 0 || x->dts == AV_NOPTS_VALUE)
+        return;
+    const AVIndexEntry *e = avformat_index_get_entry(x->stream, start);
+    if (e->timestamp <= x->dts || e->pos - avio_tell(x->format->pb) < JUMP_BYTES)
+        return;
+    announce(x, t, instant);
+    if (!seek_before(x, t) && !x->trouble)
+        give_up_forecast(x, "a seek that failed");
+}
