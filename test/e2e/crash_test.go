@@ -42,7 +42,7 @@ type part struct {
 func (p *person) create(name string, file []byte, headers ...string) created {
 	p.t.Helper()
 	var c created
-	p.call("POST", "/v1/videos", map[string]any{"filename": name, "size": len(file), "content_type": "video/mp4"}, headers...).into(p.t, 201, &c)
+	p.call("POST", "/v1/videos", map[string]any{"filename": name, "size": len(file), "content_type": "video/mp4", "sha256": sum(file)}, headers...).into(p.t, 201, &c)
 	return c
 }
 

@@ -85,7 +85,7 @@ def main(api, path):
     token = call(api, "POST", "/auth/login", person)["access_token"]
     name = os.path.basename(path)
     created = call(api, "POST", "/videos", {
-        "filename": name, "size": len(film), "content_type": "video/mp4",
+        "filename": name, "size": len(film), "content_type": "video/mp4", "sha256": hashlib.sha256(film).hexdigest(),
         "extraction": {"mode": "fps", "fps": 2, "start": 1, "end": 6, "format": "png"},
     }, token)
     upload(created["upload"], name, film)
