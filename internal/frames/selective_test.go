@@ -1,6 +1,8 @@
 package frames
 
 import (
+	"math/big"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -59,6 +61,33 @@ func TestSparseSamplingReadsAndDecodesLittle(t *testing.T) {
 				}
 				if float64(read) > c.part*float64(src.Size()) {
 					t.Errorf("%s: %d of %d bytes were read", c.name, read, src.Size())
+				}
+			}
+		})
+	}
+}
+
+// A starting point is decoded before it is shown, and an index may have either
+// time.
+func TestAnInstantJustBeforeAStartingPointIsReadOnTo(t *testing.T) {
+	for _, file := range []string{"heavy.mp4", "heavy.mkv"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			o := decode(t, made(file), 0)
+			next := 1 + slices.Index(o.keys[1:], true)
+			for i := next - 4; i < next; i++ {
+				x := Extraction{Format: FormatPNG}
+				var want []shown
+				for _, instant := range []*big.Rat{o.time(1), o.time(i)} {
+					seconds, _ := instant.Float64()
+					x.Timestamps, want = append(x.Timestamps, seconds), append(want, o.onDisplay(instant))
+				}
+				u := extract(t, made(file), x)
+				if diff := cmp.Diff(want, got(t, u)); diff != "" {
+					t.Errorf("%d before (-want +got):\n%s", next-i, diff)
+				}
+				if u.result.Plain != "" {
+					t.Errorf("%d before: every picture was decoded: %s", next-i, u.result.Plain)
 				}
 			}
 		})

@@ -93,26 +93,40 @@ static bool load_index(struct extraction *x, int64_t t) {
     return true;
 }
 
+// jump_before is seek_before, from where starting points may have been read on to.
+static void jump_before(struct extraction *x, int64_t t) {
+    int64_t read = x->dts;
+    if (!seek_before(x, t) && !x->trouble)
+        give_up_forecast(x, "a seek that failed");
+    if (!x->trouble && x->dts <= read) { // back at a starting point from before
+        drain(x);
+        x->last_shown = AV_NOPTS_VALUE;
+    }
+}
+
+// reordering is how long after it is decoded a picture is shown at most, where an
+// index has the times of decoding.
+static int64_t reordering(const struct extraction *x) {
+    const AVStream *s = x->stream;
+    if (strstr(x->format->iformat->name, "matroska") != NULL || s->avg_frame_rate.num <= 0)
+        return 0;
+    return av_rescale_q_rnd(s->codecpar->video_delay, av_inv_q(s->avg_frame_rate), s->time_base, AV_ROUND_UP);
+}
+
 // jump goes to the starting point for the picture at t, if the index knows one
-// that was not read yet.
+// that was not read yet. One that is decoded before t may be shown after it: that
+// would be none, and the one before it may lie behind.
 void jump(struct extraction *x, int64_t t, int64_t instant) {
     if (x->dts != AV_NOPTS_VALUE && t > x->dts && load_index(x, t)) {
-        int64_t read = x->dts;
-        if (!seek_before(x, t) && !x->trouble)
-            give_up_forecast(x, "a seek that failed");
-        if (!x->trouble && x->dts <= read) { // back at a starting point from before
-            drain(x);
-            x->last_shown = AV_NOPTS_VALUE;
-        }
+        jump_before(x, t);
         return;
     }
-    int start = index_before(x, t, false);
+    int start = index_before(x, t - reordering(x), false);
     if (start < 0 || x->dts == AV_NOPTS_VALUE)
         return;
     const AVIndexEntry *e = avformat_index_get_entry(x->stream, start);
     if (e->timestamp <= x->dts || e->pos - avio_tell(x->format->pb) < JUMP_BYTES)
         return;
     announce(x, t, instant);
-    if (!seek_before(x, t) && !x->trouble)
-        give_up_forecast(x, "a seek that failed");
+    jump_before(x, t);
 }
