@@ -9,25 +9,27 @@
 //
 // # How a frame travels
 //
-//	Source ── cache ── loopback HTTP ──▶ ffmpeg ──▶ images ──▶ ZIP
-//	                                        └──────▶ trace of timestamps ─┘
+//	Source ── cache ◀── byte ranges ──▶ fotograma-frames ──▶ images ──▶ ZIP
 //
-// FFmpeg decodes, converts and encodes in a process of its own. It reads the
-// video from a range server on 127.0.0.1 under an unguessable path ([serve]),
-// writes the images to one pipe and to a second pipe, for every picture that
-// it decodes, that picture's presentation timestamp. From those timestamps the
-// engine works out, with exact rational arithmetic, which picture is on display
-// at which wanted instant ([timeline]); FFmpeg's filter graph makes the same
-// decision ([selection]) so that pictures nobody wants are not encoded, and the
-// two decisions are compared for every picture.
+// Decoding, converting and encoding happen in a process of their own, a program
+// on FFmpeg's libraries (layers/ffmpeg/frames; package frames talks to it in
+// wire.go). It says what is in the file ([Media]) and is told which instants are
+// wanted, worked out with exact rational arithmetic ([Extraction], instants.go).
+// From the packets' times it knows which pictures are on display then, before
+// any is decoded, and decodes those and what they refer to. What the decoder
+// gives is held against that, and where they differ the program is run again and
+// decodes everything ([Result].Plain).
 //
-// Which picture that is, in every odd case, is specified in docs/extraction.md.
+// A long video is cut into segments, for several workers, whose entries make the
+// very same archive ([Engine.Plan], [Engine.ExtractSegment], [Engine.Finish]).
 //
-// # What FFmpeg may do
+// Which picture is taken, in every odd case, is specified in docs/extraction.md.
 //
-// Every input is taken to be hostile. FFmpeg gets no shell, no standard input,
-// no inherited environment, no protocol but HTTP over TCP to that one address,
-// only the demuxers of real containers (no playlists, no image sequences, no
-// devices), bounds on picture size, allocation and silence, and a process group
-// that is killed as a whole when the context ends or a limit is reached.
+// # What the program may do
+//
+// Every input is taken to be hostile. The program gets four pipes and nothing
+// else: no shell, no inherited environment, no file, no network, only the demuxers
+// of real containers (no playlists, no image sequences, no devices), bounds on
+// picture size, allocation and silence, and a process group that is killed as a
+// whole when the context ends or a limit is reached.
 package frames

@@ -102,12 +102,6 @@ func (p *process) start() (*pipes, error) {
 	return &ours, nil
 }
 
-// crashed reports whether the program was ended by a signal.
-func (p *process) crashed() bool {
-	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled()
-}
-
 // logTail keeps the beginning of a log, and counts the rest. (The first lines
 // name the cause; a damaged video can cause a million of the same.)
 type logTail struct {

@@ -54,7 +54,6 @@ type run struct {
 	media    Media
 	picture  picture
 	instants instants // nil where the mode names pictures
-	wanted   int64    // instants that the program is told of
 
 	origin             *int64
 	ended              int64 // timestamp at which the last picture ends

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"sort"
+	"strings"
 )
 
 // Plan is how an extraction is carried out by several workers, in segments. It
@@ -119,7 +120,8 @@ func (p *Plan) cut(r *run, m measured, o PlanOptions) {
 	// Where everything is decoded, only an index tells where a segment may begin,
 	// nothing finds the picture again that dedupe kept last, and starting points
 	// have other times than pictures.
-	if o.Work > 0 && !(m.plain && (m.media.starts == 0 || r.x.Dedupe || r.x.Mode == ModeKeyframes)) {
+	whole := m.plain && (m.media.starts == 0 || r.x.Dedupe || r.x.Mode == ModeKeyframes)
+	if o.Work > 0 && !whole {
 		n = min(int64(math.Ceil(r.work(m.media.base.seconds(length), frames)/float64(o.Work))), int64(o.MaxSegments))
 	}
 	if r.instants != nil {
@@ -256,14 +258,15 @@ func (e *Engine) Finish(p Plan, runs []Run, opts ExtractOptions, w io.Writer) (R
 	media.base, _ = parseTimeBase(media.TimeBase)
 	var frames []Frame
 	var entries []entry
-	var log string
+	var logs []string
 	for _, run := range runs {
 		frames = append(frames, run.Frames...)
 		entries = append(entries, run.Entries...)
 		if run.Log != "" {
-			log += run.Log + "\n"
+			logs = append(logs, run.Log)
 		}
 	}
+	log := strings.Join(logs, "\n")
 	if len(frames) == 0 {
 		return Result{}, fail(CodeNoFrames, "no frames in the video's %g s", media.Duration)
 	}
