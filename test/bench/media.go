@@ -45,6 +45,16 @@ func source(name string, seconds float64) *clip {
 	}
 }
 
+// screen is a clip of FFmpeg's test picture that takes little to decode, as a
+// recorded screen does.
+func screen(name string, seconds float64) *clip {
+	return &clip{
+		name: name, seconds: seconds,
+		input:  []string{"-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30"},
+		output: append([]string{"-t", fmt.Sprint(seconds), "-crf", "40"}, x264...),
+	}
+}
+
 // loop is a clip repeated, without its sound, and without encoding it again.
 func loop(name string, of *clip, times int) *clip {
 	return &clip{
