@@ -83,8 +83,9 @@ func TestTurnedPicturesFitTheBox(t *testing.T) {
 		for _, file := range []string{"rotated-90.mp4", "rotated-270.mp4", "phone-hlg.mov"} {
 			t.Run(file+" "+describe(c.x), func(t *testing.T) {
 				t.Parallel()
-				c.x.Format, c.x.MaxFrames = FormatPNG, 1
-				u := extract(t, made(file), c.x)
+				x := c.x
+				x.Format, x.MaxFrames = FormatPNG, 1
+				u := extract(t, made(file), x)
 				got := picturePNG(t, u.files[u.manifest.Frames[0].File])
 				out, err := exec.Command("ffmpeg", "-loglevel", "error", "-i", made(file), "-frames:v", "1", "-vf", c.filter, "-c:v", "png", "-f", "image2pipe", "-pix_fmt", "rgb24", "-").Output()
 				if err != nil {
