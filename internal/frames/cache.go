@@ -31,7 +31,7 @@ type cache struct {
 	blocks map[int64]*block
 	clock  int64 // counts uses, for the least recently used
 	last   int64 // the block that was read last
-	window int64 // how many blocks to read ahead of it
+	run    int64 // how many were read in a row before it
 	stop   int64 // the block at which reading ahead stops, until the reader passes it
 	err    error // the first failure of src
 }
@@ -76,9 +76,9 @@ func (c *cache) get(i int64) *block {
 	switch i {
 	case c.last:
 	case c.last + 1:
-		c.window = min(max(firstBlocks, 2*c.window), aheadBlocks)
+		c.run++
 	default:
-		c.window = 0
+		c.run = 0
 	}
 	c.last = i
 	if i >= c.stop {
@@ -92,6 +92,15 @@ func (c *cache) get(i int64) *block {
 	b.used = c.clock
 	c.readAhead(i)
 	return b
+}
+
+// window returns how many blocks to read ahead: as many as were read in a row, so
+// that at most half of what is read is read in vain.
+func (c *cache) window() int64 {
+	if c.run == 0 {
+		return 0
+	}
+	return min(max(firstBlocks, c.run), aheadBlocks)
 }
 
 // end returns the block up to which it makes sense to read ahead.
@@ -112,12 +121,13 @@ func (c *cache) expect(from, to int64, now bool) {
 // readAhead fetches what is missing of the window after block i, once that is
 // half of it, so that the reads become large.
 func (c *cache) readAhead(i int64) {
-	end := min(i+1+c.window, c.end())
+	window := c.window()
+	end := min(i+1+window, c.end())
 	from := i + 1
 	for from < end && c.blocks[from] != nil {
 		from++
 	}
-	if ahead := from - i - 1; ahead > c.window/2 {
+	if ahead := from - i - 1; ahead > window/2 {
 		return
 	}
 	c.fetchMissing(from, end)

@@ -21,19 +21,17 @@ const (
 	minPart  = 5 << 20
 )
 
-// The first parts of a row of numbers are of firstPart bytes. The size doubles
-// after each quarter of the numbers, so that a row of a hundred holds 6 GB, and
-// all 10,000 hold 600 GB.
-const (
-	firstPart = 16 << 20
-	quarters  = 4
-	largest   = firstPart << (quarters - 1)
-)
+// partSizes are the sizes of the parts of a row of numbers, in bytes: of each
+// quarter one, so that what is small is soon uploaded and needs little memory, and
+// a row of a hundred holds 6 GB, all 10,000 hold 600 GB.
+var partSizes = [...]int{8 << 20, 32 << 20, 64 << 20, largest}
+
+const largest = 128 << 20
 
 // uploads is how many parts of one object are uploaded side by side, as far as
 // so many bytes of memory hold them: two of the largest.
 const (
-	uploads = 3
+	uploads = 2
 	memory  = 2 * (largest + minPart)
 )
 
@@ -41,7 +39,7 @@ const (
 type numbers struct{ first, count int }
 
 // size is that of the part at place i of the row, in bytes.
-func (n numbers) size(i int) int { return firstPart << (quarters * i / n.count) }
+func (n numbers) size(i int) int { return partSizes[len(partSizes)*i/n.count] }
 
 // block is how many part numbers each of so many segments has. The last ones, room
 // for a gigabyte, are for what follows the segments: ten times what it is with

@@ -58,7 +58,7 @@ func writeAll(t *testing.T, w io.Writer, data []byte) {
 func TestARunIsCutIntoAHeadAndPartsThatS3Takes(t *testing.T) {
 	for _, size := range []int{
 		0, 1, minPart - 1, minPart, minPart + 1, 2*minPart - 1, 2 * minPart, 2*minPart + 1,
-		minPart + firstPart, 2*minPart + firstPart, 2*minPart + firstPart + 1, 3*minPart + 2*firstPart + 77, 90 << 20,
+		minPart + partSizes[0], 2*minPart + partSizes[0], 2*minPart + partSizes[0] + 1, 3*minPart + 2*partSizes[0] + 77, 90 << 20,
 	} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			data := noise(1, size)
@@ -138,7 +138,7 @@ func TestPartNumbersAreEnough(t *testing.T) {
 func TestWhatFitsIntoNoPartIsTooMuch(t *testing.T) {
 	var s shelf
 	p := newParts(t.Context(), numbers{1, 1}, 1, s.put)
-	data := make([]byte, firstPart+2)
+	data := make([]byte, partSizes[0]+2)
 	_, err := p.Write(data)
 	if known, ok := errors.AsType[*problem.Error](err); !ok || known.Code != problem.TooManyFrames {
 		t.Errorf("error %v", err)

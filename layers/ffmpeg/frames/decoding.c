@@ -15,7 +15,8 @@ AVCodecContext *open_decoder(const AVStream *stream, int threads, int64_t max_pi
         fail("engine_failed", "no memory");
     decoder->pkt_timebase = stream->time_base;
     decoder->framerate = stream->avg_frame_rate;
-    decoder->thread_count = threads;
+    // One more, as FFmpeg itself does: one is being fed while the others work.
+    decoder->thread_count = threads > 1 ? threads + 1 : 1;
     decoder->max_pixels = max_pixels;
     int error = avcodec_open2(decoder, codec, NULL);
     if (error < 0)

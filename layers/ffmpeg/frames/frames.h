@@ -113,7 +113,8 @@ struct packet_kind {
     bool start;      // decoding can start here
     bool clean;      // … and what was decoded before does not matter to the decoder
     bool hidden;     // gives no picture that is shown
-    bool may_skip;   // the decoder may be told to leave it out if no other picture needs it
+    bool disposable; // no other picture needs it
+    bool may_skip;   // the decoder knows whether another picture needs it, and may be told to leave it out if not
 };
 struct packet_reader {
     const AVCodecParameters *codec;

@@ -85,15 +85,22 @@ static bool is_i_slice(const uint8_t *unit, ptrdiff_t size) {
 static struct packet_kind h264(const struct packet_reader *r, const AVPacket *packet, struct packet_kind kind) {
     const uint8_t *p = packet->data, *end = p + packet->size, *unit;
     ptrdiff_t size;
+    bool first = true;
     while ((unit = next_unit(r, &p, end, &size)) != NULL) {
         int type = size > 0 ? unit[0] & 31 : 0;
         if (type != H264_SLICE && type != H264_PARTITION_A && type != H264_IDR)
             continue;
-        kind.clean = type == H264_IDR;
-        kind.start = kind.start && (kind.clean || is_i_slice(unit, size));
-        return kind;
+        bool referenced = unit[0] & 0x60; // nal_ref_idc
+        kind.disposable = (first || kind.disposable) && !referenced;
+        if (first) {
+            kind.clean = type == H264_IDR;
+            kind.start = kind.start && (kind.clean || is_i_slice(unit, size));
+        }
+        first = false;
+        if (referenced)
+            break;
     }
-    kind.start = false;
+    kind.start = kind.start && !first;
     return kind;
 }
 
@@ -110,7 +117,7 @@ static struct packet_kind hevc(struct packet_reader *r, const AVPacket *packet, 
             r->top_layer = layer;
         kind.clean = kind.start && type >= HEVC_BLA_FIRST && type <= HEVC_IDR_LAST;
         // Others of its own layer never need such a picture; higher layers may.
-        kind.may_skip = type <= HEVC_LAST_SUBLAYER_PAIR && type % 2 == 0 && layer == r->top_layer;
+        kind.disposable = type <= HEVC_LAST_SUBLAYER_PAIR && type % 2 == 0 && layer == r->top_layer;
         return kind;
     }
     kind.start = false;
@@ -125,7 +132,6 @@ struct packet_kind read_packet_kind(struct packet_reader *r, const AVPacket *pac
     }
     switch (r->codec->codec_id) {
     case AV_CODEC_ID_H264:
-        kind.may_skip = true; // the decoder looks at nal_ref_idc
         return h264(r, packet, kind);
     case AV_CODEC_ID_HEVC:
         return hevc(r, packet, kind);

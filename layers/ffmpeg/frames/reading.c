@@ -72,7 +72,10 @@ void decode_queued(struct extraction *x, size_t n, int64_t needless) {
         const struct queued *q = &x->queue[i];
         if (q->after_gap && !q->kind.clean)
             start_anew(x);
-        decode(x, q->packet, q->kind.may_skip && (q->kind.hidden || q->pts < needless));
+        bool unwanted = q->kind.hidden || q->pts < needless;
+        // The decoder's threads take turns: one that is given nothing to do waits.
+        if (!(unwanted && q->kind.disposable))
+            decode(x, q->packet, unwanted && q->kind.may_skip);
     }
     forget_packets(x, n);
 }
