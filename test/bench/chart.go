@@ -27,7 +27,7 @@ func targetChart(s *suite) ([]byte, error) {
 	chart.Title.FontStyle.FontSize = 12
 	chart.CategoryAxis.Labels = labels
 	chart.CategoryAxis.LabelFontStyle.FontSize = 9
-	chart.ValueFormatter = whole
+	chart.ValueFormatter = times
 	chart.Legend.SeriesNames = []string{"measured", "asked for"}
 	chart.Legend.Offset.Left = charts.PositionRight
 	for i := range chart.SeriesList {
@@ -41,8 +41,8 @@ func targetChart(s *suite) ([]byte, error) {
 	return painter.Bytes()
 }
 
-// whole is how an axis is labelled.
-func whole(v float64) string { return fmt.Sprintf("%.0f×", v) }
+// times is how an axis is labelled.
+func times(v float64) string { return fmt.Sprintf("%g×", v) }
 
 // modelChart draws how much faster more workers are.
 func modelChart(m *model) ([]byte, error) {
@@ -66,7 +66,7 @@ func modelChart(m *model) ([]byte, error) {
 	chart.XAxis.Title = "workers"
 	chart.Legend.SeriesNames = []string{"warm workers", "new workers", "without any overhead"}
 	chart.Legend.Offset.Left = charts.PositionRight
-	chart.ValueFormatter = whole
+	chart.ValueFormatter = times
 	chart.Symbol.Shape = charts.SymbolNone
 	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: 1000, Height: 420})
 	if err := painter.LineChart(chart); err != nil {
