@@ -5,8 +5,7 @@
 // in wire.go. It opens nothing: the video comes through a pipe, by byte ranges.
 //
 // Timestamps are in the time base of the video's stream unless a name says
-// otherwise. Functions return 0 or a positive number for success and a negative
-// AVERROR code for failure.
+// otherwise.
 
 #ifndef FOTOGRAMA_FRAMES_H
 #define FOTOGRAMA_FRAMES_H
@@ -71,8 +70,8 @@ struct limits {
 };
 
 // wire.c: records out, plan and bytes in.
-int read_limits(struct limits *l);
-int read_plan(struct plan *p);
+void read_limits(struct limits *l);
+void read_plan(struct plan *p);
 void free_plan(struct plan *p);
 AVIOContext *open_range_reader(int64_t size);
 // will_read says that [from, to) will be read: now, with nothing after it before

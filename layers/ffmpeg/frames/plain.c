@@ -11,11 +11,14 @@ static void plain_instants(struct extraction *x, int64_t until) {
         send_image(x->images, x->held, (struct chosen){x->now, first, x->done - first});
 }
 
-static void plain_nth(struct extraction *x) {
+// in_range reports whether the held picture lies in the planned range.
+static bool in_range(const struct extraction *x) {
     int64_t time = x->now - x->origin;
-    if (time < x->plan->from || time >= x->plan->until)
-        return;
-    if (x->counted++ % x->plan->nth == 0)
+    return time >= x->plan->from && time < x->plan->until;
+}
+
+static void plain_nth(struct extraction *x) {
+    if (in_range(x) && x->counted++ % x->plan->nth == 0)
         send_image(x->images, x->held, (struct chosen){x->now, x->plan->number + x->done++, 1});
 }
 
@@ -25,16 +28,14 @@ static void plain_keyframe(struct extraction *x) {
 #else
     bool key = x->held->key_frame;
 #endif
-    int64_t time = x->now - x->origin;
-    if (key && time >= x->plan->from && time < x->plan->until)
+    if (key && in_range(x))
         send_image(x->images, x->held, (struct chosen){x->now, x->plan->number + x->done++, 1});
 }
 
 static void plain_scene(struct extraction *x) {
-    int64_t time = x->now - x->origin;
-    bool in_range = time >= x->plan->from && time < x->plan->until;
-    send_image(x->images, x->held, (struct chosen){x->now, x->done, in_range});
-    x->done += in_range;
+    bool wanted = in_range(x);
+    send_image(x->images, x->held, (struct chosen){x->now, x->done, wanted});
+    x->done += wanted;
 }
 
 // held_is_over tells that the next picture is shown, or that there is none.

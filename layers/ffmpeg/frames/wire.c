@@ -167,7 +167,7 @@ static bool set_number(const struct number_setting *settings, size_t count, cons
     return false;
 }
 
-int read_limits(struct limits *l) {
+void read_limits(struct limits *l) {
     const struct number_setting numbers[] = {
         {"size", &l->size}, {"max_pixels", &l->max_pixels}, {"max_alloc", &l->max_alloc}};
     char *key, *value;
@@ -175,7 +175,6 @@ int read_limits(struct limits *l) {
         if (!set_number(numbers, LENGTH(numbers), key, value))
             fail("engine_failed", "no such limit: %s", key);
     }
-    return 0;
 }
 
 static enum mode parse_mode(const char *name) {
@@ -199,7 +198,7 @@ static void *read_array(size_t count, size_t size) {
     return array;
 }
 
-int read_plan(struct plan *p) {
+void read_plan(struct plan *p) {
     *p = (struct plan){.origin = AV_NOPTS_VALUE, .declared_end = AV_NOPTS_VALUE, .until = INT64_MAX, .most = INT64_MAX, .nth = 1, .known = AV_NOPTS_VALUE, .about = AV_NOPTS_VALUE};
     int64_t stream = 0, plain = 0, dedupe = 0, quality = 0, threads = 1, tile_width = 0, tile_height = 0, tiles = 0, keep = 0;
     const struct number_setting numbers[] = {
@@ -257,7 +256,6 @@ int read_plan(struct plan *p) {
     p->keep_sheet = keep != 0;
     p->instants = read_array((size_t)p->instant_count, sizeof *p->instants);
     p->sheet = read_array(p->tiles > 0 ? sheet_size(p) : 0, 1);
-    return 0;
 }
 
 void free_plan(struct plan *p) {
