@@ -13,9 +13,10 @@ import (
 const (
 	blockSize   = 256 << 10 // bytes
 	firstBlocks = 4         // blocks read where nothing is known of what comes next: enough for most headers
-	runBlocks   = 16        // blocks in the largest single read
-	aheadBlocks = 32        // blocks kept in flight ahead of a sequential reader
-	cacheBlocks = 96        // blocks kept in all
+	runBlocks   = 8         // blocks in the largest single read
+	aheadBlocks = 24        // blocks kept in flight ahead of a sequential reader
+	laterBlocks = 8         // blocks fetched of what will be read later
+	cacheBlocks = 40        // blocks kept in all
 )
 
 // cache is an [io.ReaderAt] over a Source that reads in large blocks, reads
@@ -42,6 +43,7 @@ type block struct {
 	data  []byte
 	err   error
 	used  int64
+	read  bool
 }
 
 func newCache(src Source, life func()) *cache {
@@ -81,15 +83,15 @@ func (c *cache) get(i int64) *block {
 		c.run = 0
 	}
 	c.last = i
-	if i >= c.stop {
-		c.stop = math.MaxInt64
+	if i >= c.stop { // where it goes from here nobody has said
+		c.stop, c.run = math.MaxInt64, 0
 	}
 	if c.blocks[i] == nil {
 		c.fetchMissing(i, min(i+firstBlocks, c.end()))
 	}
 	b := c.blocks[i]
 	c.clock++
-	b.used = c.clock
+	b.used, b.read = c.clock, true
 	c.readAhead(i)
 	return b
 }
@@ -112,10 +114,11 @@ func (c *cache) expect(from, to int64, now bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	from, to = max(from, 0)/blockSize, (min(to, c.src.Size())+blockSize-1)/blockSize
+	most := int64(laterBlocks)
 	if now {
-		c.stop = to
+		c.stop, most = to, aheadBlocks
 	}
-	c.fetchMissing(from, min(to, from+aheadBlocks))
+	c.fetchMissing(from, min(to, from+most))
 }
 
 // readAhead fetches what is missing of the window after block i, once that is
@@ -178,17 +181,26 @@ func (c *cache) fetch(from, to int64) {
 	})
 }
 
-// evict forgets the blocks that were not used for longest.
+// evict forgets the blocks that were not used for longest, and those that were
+// read before those that still may be.
 func (c *cache) evict() {
 	for len(c.blocks) > cacheBlocks {
 		oldest := int64(-1)
 		for i, b := range c.blocks {
-			if oldest < 0 || b.used < c.blocks[oldest].used {
+			if oldest < 0 || b.before(c.blocks[oldest]) {
 				oldest = i
 			}
 		}
 		delete(c.blocks, oldest)
 	}
+}
+
+// before tells which of two blocks is forgotten first.
+func (b *block) before(other *block) bool {
+	if b.read != other.read {
+		return b.read
+	}
+	return b.used < other.used
 }
 
 func (c *cache) fail(err error) {

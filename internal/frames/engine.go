@@ -186,6 +186,7 @@ func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, 
 	defer watch.stop()
 	in := &input{cache: newCache(src, watch.life), watch: watch}
 	in.cache.expect(0, firstBlocks*blockSize, false) // while the program starts
+	in.cache.expect(src.Size()-1, src.Size(), false)
 	err := do(inner, in)
 	in.cache.wait()
 	if err != nil && ctx.Err() != nil {

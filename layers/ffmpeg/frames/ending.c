@@ -2,6 +2,8 @@
 
 #include "extraction.h"
 
+enum { LAST_PACKETS = 32 }; // among so many are the two that are shown last
+
 static void note_to_the_end(struct extraction *x) {
     while (read_packet(x)) {
         if (x->packet->pts == AV_NOPTS_VALUE)
@@ -44,4 +46,24 @@ int64_t forecast_end(struct extraction *x) {
     if (x->before_that == AV_NOPTS_VALUE && x->latest != AV_NOPTS_VALUE)
         measure_end(x, x->latest);
     return end_after(x, x->latest, x->before_that == AV_NOPTS_VALUE ? 0 : x->latest - x->before_that);
+}
+
+// past_end tells that the video ends before t, as the table of its file says.
+// That is checked with the last packets, without reading all from the last
+// starting point on; whoever asks reads no further.
+bool past_end(struct extraction *x, int64_t t) {
+    int first = avformat_index_get_entries_count(x->stream) - LAST_PACKETS;
+    if (x->plan->declared_end == AV_NOPTS_VALUE || t < x->plan->declared_end || first < 0)
+        return false;
+    const AVIndexEntry *e = avformat_index_get_entry(x->stream, first);
+    if (x->dts == AV_NOPTS_VALUE || e->timestamp <= x->dts || e->pos - avio_tell(x->format->pb) < JUMP_BYTES)
+        return false;
+    leave_out(x, x->queue_count);
+    x->latest = x->before_that = AV_NOPTS_VALUE;
+    will_read(e->pos, avio_size(x->format->pb), true);
+    if (av_seek_frame(x->format, x->plan->stream, e->timestamp, AVSEEK_FLAG_BACKWARD | AVSEEK_FLAG_ANY) >= 0)
+        note_to_the_end(x);
+    if (!x->ended || x->latest == AV_NOPTS_VALUE || t <= x->latest || t < forecast_end(x))
+        give_up_forecast(x, "an end that is not where the file says");
+    return true;
 }

@@ -94,6 +94,7 @@ void rewind_video(struct extraction *x);
 // jumping.c
 bool has_index(const struct extraction *x);
 int index_before(const struct extraction *x, int64_t t, bool any);
+int64_t last_start(const struct extraction *x, int64_t t);
 void announce(const struct extraction *x, int64_t t, int64_t instant);
 bool seek_before(struct extraction *x, int64_t t);
 void jump(struct extraction *x, int64_t t, int64_t instant);
@@ -109,6 +110,7 @@ void take_nth(struct extraction *x);
 void measure_end(struct extraction *x, int64_t end);
 int64_t end_after(const struct extraction *x, int64_t latest, int64_t pause);
 int64_t forecast_end(struct extraction *x);
+bool past_end(struct extraction *x, int64_t t);
 
 // keyframes.c
 void take_keyframes(struct extraction *x);

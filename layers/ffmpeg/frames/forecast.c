@@ -130,18 +130,6 @@ void find_origin(struct extraction *x) {
         give_up_forecast(x, "no first picture");
 }
 
-// look_past reads until all pictures up to t are known.
-static void look_past(struct extraction *x, int64_t t, int64_t instant) {
-    jump(x, t, instant);
-    leave_out_before(x, t);
-    while (!x->trouble && (x->dts == AV_NOPTS_VALUE || x->dts <= t)) {
-        if (!read_on(x))
-            return;
-        if (x->queue_count > 0 && x->queue[x->queue_count - 1].kind.start)
-            leave_out_before(x, t);
-    }
-}
-
 // on_display finds the picture on display at t among those that are known.
 static bool on_display(const struct extraction *x, int64_t t, int64_t *pts) {
     size_t i = x->known_count;
@@ -151,6 +139,35 @@ static bool on_display(const struct extraction *x, int64_t t, int64_t *pts) {
         return false;
     *pts = x->known[i - 1];
     return true;
+}
+
+// decode_early decodes what was read and comes before the picture on display at
+// t, while more is read.
+static void decode_early(struct extraction *x, int64_t t) {
+    int64_t pts;
+    if (!on_display(x, t, &pts) || (x->wanted_count > 0 && pts <= x->wanted[x->wanted_count - 1].chosen.pts))
+        return;
+    close_last(x);
+    raise_floor(x, pts);
+    size_t n = 0;
+    while (n < x->queue_count && (x->queue[n].kind.hidden || x->queue[n].pts < pts))
+        n++;
+    decode_queued(x, n, pts);
+}
+
+// look_past reads until all pictures up to t are known.
+static void look_past(struct extraction *x, int64_t t, int64_t instant) {
+    jump(x, t, instant);
+    leave_out_before(x, t);
+    int64_t start = last_start(x, t);
+    while (!x->trouble && (x->dts == AV_NOPTS_VALUE || x->dts <= t)) {
+        if (!read_on(x))
+            return;
+        if (x->queue_count > 0 && x->queue[x->queue_count - 1].kind.start)
+            leave_out_before(x, t);
+        if (start != AV_NOPTS_VALUE && x->dts >= start)
+            decode_early(x, t);
+    }
 }
 
 // go_to begins in the middle of the video, which begins elsewhere than there.
@@ -169,6 +186,8 @@ void take_instants(struct extraction *x) {
     int64_t current = AV_NOPTS_VALUE;
     for (int64_t k = 0; k < p->instant_count && !x->trouble && !enough_images(x->images); k++) {
         int64_t t = x->origin + p->instants[k], pts;
+        if (past_end(x, t))
+            break;
         look_past(x, t, k);
         if (x->trouble)
             return;

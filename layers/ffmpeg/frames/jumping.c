@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+enum {
+    ANNOUNCED_BYTES = 2 << 20, // of places that lie further on; the other side fetches no more at once
+    PICTURE_BYTES = 128 << 10, // of a picture at which decoding starts, about
+};
+
 // has_index tells of containers that bring an index with timestamps.
 bool has_index(const struct extraction *x) {
     const char *name = x->format->iformat->name;
@@ -15,38 +20,53 @@ int index_before(const struct extraction *x, int64_t t, bool any) {
     return av_index_search_timestamp(x->stream, t, AVSEEK_FLAG_BACKWARD | (any ? AVSEEK_FLAG_ANY : 0));
 }
 
+// last_start gives the time of the last starting point up to t, if the index goes
+// on after t and so must know; else AV_NOPTS_VALUE.
+int64_t last_start(const struct extraction *x, int64_t t) {
+    int entries = avformat_index_get_entries_count(x->stream), start = index_before(x, t, false);
+    if (start < 0 || avformat_index_get_entry(x->stream, entries - 1)->timestamp <= t)
+        return AV_NOPTS_VALUE;
+    return avformat_index_get_entry(x->stream, start)->timestamp;
+}
+
 // needs tells which bytes decoding the picture on display at t takes, from the
 // starting point that the index gives; false if there is nothing new to jump to.
+// An index of starting points alone has no sizes: then it is as large a part of
+// what lies before the next one as of the time, and PICTURE_BYTES.
 static bool needs(const struct extraction *x, int64_t t, int64_t *from, int64_t *to) {
     int start = index_before(x, t, false);
     if (start < 0)
         return false;
-    int last = index_before(x, t, true);
-    *from = *to = avformat_index_get_entry(x->stream, start)->pos;
-    int entries = avformat_index_get_entries_count(x->stream);
+    int last = index_before(x, t, true), entries = avformat_index_get_entries_count(x->stream);
+    const AVIndexEntry *first = avformat_index_get_entry(x->stream, start);
+    *from = *to = first->pos;
     for (int i = start; i <= last + 1 && i < entries; i++) {
         const AVIndexEntry *e = avformat_index_get_entry(x->stream, i);
-        if (e->pos + e->size > *to)
+        if (e->size > 0 && e->pos + e->size > *to)
             *to = e->pos + e->size;
+        else if (e->size == 0 && e->pos > *from && e->timestamp > first->timestamp)
+            *to = *from + PICTURE_BYTES + av_rescale(e->pos - *from, t - first->timestamp, e->timestamp - first->timestamp);
     }
     return true;
 }
 
-// announce says what will be read for the picture at t, and for the next instant
-// after it that lies in another place.
+// announce says what will be read for the picture at t, and for the next instants
+// after it that lie in other places.
 void announce(const struct extraction *x, int64_t t, int64_t instant) {
     int64_t from, to;
     if (!needs(x, t, &from, &to))
         return;
     will_read(from, to, true);
     int here = index_before(x, t, false);
-    for (int64_t k = instant + 1; k < x->plan->instant_count; k++) {
+    int64_t announced = 0;
+    for (int64_t k = instant + 1; k < x->plan->instant_count && announced < ANNOUNCED_BYTES; k++) {
         int64_t next = x->origin + x->plan->instants[k];
-        if (index_before(x, next, false) != here) {
-            if (needs(x, next, &from, &to))
-                will_read(from, to, false);
-            return;
-        }
+        int there = index_before(x, next, false);
+        if (there == here || !needs(x, next, &from, &to))
+            continue;
+        here = there;
+        announced += to - from;
+        will_read(from, to, false);
     }
 }
 

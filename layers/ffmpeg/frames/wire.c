@@ -269,7 +269,10 @@ void free_plan(struct plan *p) {
 
 // Bytes of the video, by range requests.
 
-enum { LONGEST_READ = 1 << 20 }; // that the other side allows
+enum {
+    LONGEST_READ = 1 << 20, // that the other side allows
+    BUFFER = 64 << 10,      // so much FFmpeg reads at a time, and so beyond what it needs
+};
 
 enum request_kind { READ, WILL_READ_NOW, WILL_READ_LATER };
 
@@ -327,7 +330,6 @@ static int64_t seek_range(void *opaque, int64_t offset, int whence) {
 }
 
 AVIOContext *open_range_reader(int64_t size) {
-    enum { BUFFER = 64 << 10 };
     struct range_reader *r = av_mallocz(sizeof *r);
     uint8_t *buffer = av_malloc(BUFFER);
     if (r == NULL || buffer == NULL)
@@ -341,5 +343,5 @@ AVIOContext *open_range_reader(int64_t size) {
 
 void will_read(int64_t from, int64_t to, bool now) {
     if (from < to)
-        ask(from, to - from, now ? WILL_READ_NOW : WILL_READ_LATER);
+        ask(from, to - from + BUFFER, now ? WILL_READ_NOW : WILL_READ_LATER);
 }
