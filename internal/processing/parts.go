@@ -23,8 +23,8 @@ const (
 
 // partSizes are the sizes of the parts of a row of numbers, in bytes: of each
 // quarter one, so that what is small is soon uploaded and needs little memory, and
-// a row of a hundred holds 6 GB, all 10,000 hold 600 GB.
-var partSizes = [...]int{8 << 20, 32 << 20, 64 << 20, largest}
+// a row of a hundred holds 6 GB, all 10,000 hold 570 GB.
+var partSizes = [...]int{minPart, 32 << 20, 64 << 20, largest}
 
 const largest = 128 << 20
 

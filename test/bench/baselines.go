@@ -161,12 +161,22 @@ func pipe(format string) []string {
 // null has FFmpeg decode every picture of the video in S3, or every keyframe if
 // those are wanted, and does nothing with them.
 func null(ctx context.Context, r *run) error {
-	args := []string{"-nostdin", "-loglevel", "error"}
 	if r.Extraction.Mode == frames.ModeKeyframes {
-		args = append(args, "-skip_frame", "nokey")
+		return nullBut(ctx, r, "nokey")
 	}
+	return nullBut(ctx, r, "default")
+}
+
+// references has FFmpeg decode the pictures that others need, and does nothing
+// with them.
+func references(ctx context.Context, r *run) error { return nullBut(ctx, r, "noref") }
+
+// nullBut has FFmpeg decode the video but for what skip names.
+func nullBut(ctx context.Context, r *run, skip string) error {
 	return r.measure(func() error {
-		return ffmpeg(ctx, append(args, "-i", r.url(), "-an", "-f", "null", "-"), nil)
+		return ffmpeg(ctx, []string{
+			"-nostdin", "-loglevel", "error", "-skip_frame", skip, "-i", r.url(), "-an", "-f", "null", "-",
+		}, nil)
 	})
 }
 

@@ -60,6 +60,7 @@ const (
 	ofNaivePNG   = "naive-png"
 	ofStreaming  = "streaming"
 	ofNull       = "null"
+	ofReferences = "references"
 	ofSeeks      = "seeks"
 	ofStack      = "stack"
 	ofNaiveStack = "stack-naive"
@@ -76,6 +77,7 @@ var pipelines = map[string]func(context.Context, *run) error{
 	ofNaivePNG:   naivePNG,
 	ofStreaming:  streaming,
 	ofNull:       null,
+	ofReferences: references,
 	ofSeeks:      seeks,
 	ofStack:      throughStack,
 	ofNaiveStack: naiveStack,

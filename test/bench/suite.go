@@ -41,6 +41,7 @@ const (
 	againstJPEGs  = "naive system, JPEG files"
 	againstStock  = "stock FFmpeg, streaming"
 	againstNull   = "FFmpeg decoding to nowhere"
+	againstRefs   = "FFmpeg decoding references to nowhere"
 	againstSeeks  = "one FFmpeg seek per frame"
 	againstNokey  = "stock FFmpeg, `-skip_frame nokey`"
 	againstLimit  = "decoding and encoding alone"
@@ -138,6 +139,7 @@ func h264(hd, sparse *clip) []*row {
 	add("1 fps, JPEG", hd, jpeg, ofNaive, againstJPEGs)
 	add("1 fps, JPEG", hd, jpeg, ofStreaming, againstStock, atLeast(wall, 1.6))
 	add("1 fps, JPEG", hd, jpeg, ofNull, againstNull)
+	add("1 fps, JPEG", hd, jpeg, ofReferences, againstRefs)
 	add("1 fps, JPEG, first 15 s", hd, start, ofSeeks, againstSeeks)
 	add("1 fps, PNG", hd, png, ofNaive, againstPNGs, atLeast(wall, 2.3))
 	add("1 fps, PNG", hd, png, ofStreaming, againstStock)
