@@ -14,9 +14,9 @@ const (
 	blockSize   = 256 << 10 // bytes
 	firstBlocks = 4         // blocks read where nothing is known of what comes next: enough for most headers
 	runBlocks   = 8         // blocks in the largest single read
-	aheadBlocks = 24        // blocks kept in flight ahead of a sequential reader
+	aheadBlocks = 20        // blocks kept in flight ahead of a sequential reader
 	laterBlocks = 8         // blocks fetched of what will be read later
-	cacheBlocks = 40        // blocks kept in all
+	cacheBlocks = 32        // blocks kept in all
 )
 
 // cache is an [io.ReaderAt] over a Source that reads in large blocks, reads

@@ -23,7 +23,7 @@ const (
 
 // partSizes are the sizes of the parts of a row of numbers, in bytes: of each
 // quarter one, so that what is small is soon uploaded and needs little memory, and
-// a row of a hundred holds 6 GB, all 10,000 hold 570 GB.
+// a row of a hundred holds 6 GB, all 10,000 hold 600 GB.
 var partSizes = [...]int{minPart, 32 << 20, 64 << 20, largest}
 
 const largest = 128 << 20

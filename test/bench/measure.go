@@ -45,7 +45,7 @@ func (b *bench) measure(ctx context.Context, j job, running *stack) (sample, err
 	}
 	var out, log bytes.Buffer
 	cmd := exec.CommandContext(ctx, b.self, childCommand, string(arg)) //nolint:gosec // G204: it is this program
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "GOGC=25")           // as template.yaml sets it for the worker
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "GOGC=15")           // as template.yaml sets it for the worker
 	cmd.Stdout, cmd.Stderr = &out, &log
 	b.store.take()
 	roots, before := []int{}, time.Duration(0)
