@@ -9,6 +9,10 @@ import (
 	"github.com/go-analyze/charts"
 )
 
+// spare is room beside labels: whoever looks at the chart may have a wider font
+// than the one that it is measured with.
+var spare = strings.Repeat("\u00a0", 14)
+
 // targetChart draws what was reached beside what was asked for.
 func targetChart(s *suite) ([]byte, error) {
 	var labels []string
@@ -16,7 +20,7 @@ func targetChart(s *suite) ([]byte, error) {
 	for _, r := range slices.Backward(s.rows) { // the first at the top
 		for _, t := range r.targets {
 			if measured := t.of(r); t.least > 0 && measured > 0 {
-				labels = append(labels, fmt.Sprintf("%s, %s: %s", r.work, strings.ReplaceAll(r.against, "`", ""), t.what))
+				labels = append(labels, fmt.Sprintf("%s, %s: %s", r.work, strings.ReplaceAll(r.against, "`", ""), t.what)+spare)
 				values[0], values[1] = append(values[0], measured), append(values[1], t.least)
 			}
 		}
