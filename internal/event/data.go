@@ -49,9 +49,8 @@ type Archive struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 }
 
-// UserRegistered says that a person has an account. It is the only event that
-// carries an address and a name; it goes from auth to notification and nowhere
-// else.
+// UserRegistered says that a person has an account. Like the next two it carries
+// an address and a name, and goes from auth to notification and nowhere else.
 type UserRegistered struct {
 	UserID string `json:"user_id"`
 	Email  string `json:"email"`
@@ -64,6 +63,67 @@ func (UserRegistered) EventType() string { return "fotograma.user.registered.v1"
 
 // EventSubject implements Data.
 func (u UserRegistered) EventSubject() string { return u.UserID }
+
+// ContactChanged says how a person is reached from now on: all of it, whatever
+// changed. It goes from auth to notification and nowhere else.
+type ContactChanged struct {
+	UserID   string `json:"user_id"`
+	Email    string `json:"email"`
+	Name     string `json:"name"`
+	Locale   string `json:"locale"`
+	Verified bool   `json:"verified"` // the address: the person has shown that mails reach them
+	Version  int    `json:"version"`  // grows with each change; UserRegistered has 1
+}
+
+// EventType implements Data.
+func (ContactChanged) EventType() string { return "fotograma.user.contact_changed.v1" }
+
+// EventSubject implements Data.
+func (c ContactChanged) EventSubject() string { return c.UserID }
+
+// CodeRequested asks for a single-use code to be mailed. The code itself is in no
+// event: package mailcode makes it of these members and of a key that only the
+// two services have.
+type CodeRequested struct {
+	UserID    string    `json:"user_id"`
+	Email     string    `json:"email"` // where it goes, which is not always where other mails go
+	Name      string    `json:"name"`
+	Locale    string    `json:"locale"`
+	Purpose   string    `json:"purpose"`
+	Nonce     string    `json:"nonce"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// EventType implements Data.
+func (CodeRequested) EventType() string { return "fotograma.user.code_requested.v1" }
+
+// EventSubject implements Data.
+func (c CodeRequested) EventSubject() string { return c.UserID }
+
+// AccountErased says that everything that is kept of a person must go. Whoever
+// gets it erases what it has of them, and refuses what comes of them later.
+type AccountErased struct {
+	UserID string `json:"user_id"`
+}
+
+// EventType implements Data.
+func (AccountErased) EventType() string { return "fotograma.user.erased.v1" }
+
+// EventSubject implements Data.
+func (a AccountErased) EventSubject() string { return a.UserID }
+
+// ExportRequested asks for everything that is kept of a person to be written
+// down for them.
+type ExportRequested struct {
+	UserID   string `json:"user_id"`
+	ExportID string `json:"export_id"`
+}
+
+// EventType implements Data.
+func (ExportRequested) EventType() string { return "fotograma.user.export_requested.v1" }
+
+// EventSubject implements Data.
+func (e ExportRequested) EventSubject() string { return e.UserID }
 
 // VideoRegistered says that an upload was signed and is awaited.
 type VideoRegistered struct {
