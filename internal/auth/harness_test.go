@@ -171,6 +171,7 @@ func testLimits() Limits {
 	return Limits{
 		AccessLifetime: 15 * time.Minute, SessionLifetime: 30 * 24 * time.Hour,
 		LoginAttempts: 10, LoginWindow: 15 * time.Minute,
+		AuditDays:      365,
 		PasswordMemory: 64, PasswordIterations: 1, PasswordHashes: 4, // cheap: they are not what is tested
 	}
 }
