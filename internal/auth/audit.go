@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -80,6 +81,19 @@ func (s *Service) audit(ctx context.Context, userID string, a action, r result, 
 		return fmt.Errorf("write %s into the audit log: %w", a, err)
 	}
 	return nil
+}
+
+// refused writes down what somebody was refused, and gives the error that tells
+// them so.
+func (s *Service) refused(ctx context.Context, userID string, a action, refusal error) error {
+	var code problem.Code
+	if known, ok := errors.AsType[*problem.Error](refusal); ok {
+		code = known.Code
+	}
+	if err := s.audit(ctx, userID, a, failed, string(code)); err != nil {
+		return err
+	}
+	return refusal
 }
 
 // audited gives the write of an entry, for the transaction of what it tells of.

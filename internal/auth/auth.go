@@ -37,6 +37,10 @@ type User struct {
 	Name      string // may be empty
 	Locale    locale.Locale
 	CreatedAt time.Time
+
+	// EmailVerified is whether the person has shown that mails to Email reach
+	// them.
+	EmailVerified bool
 }
 
 // Registration is what a person says to get an account.
@@ -60,5 +64,7 @@ type Tokens struct {
 type session struct {
 	id, userID string
 	createdAt  time.Time
+	lastUsedAt time.Time // when it began, or when its tokens were last renewed
 	expiresAt  time.Time
+	from       origin // of its last use
 }
