@@ -133,7 +133,7 @@ func (s *Store) guessCode(ctx context.Context, userID, purpose string, now time.
 func (s *Store) spendCode(row *codeRow) types.TransactWriteItem {
 	return types.TransactWriteItem{Delete: &types.Delete{
 		TableName:                 &s.Table,
-		Key:                       row.Key.Item(),
+		Key:                       row.Item(),
 		ConditionExpression:       aws.String("nonce = :nonce"),
 		ExpressionAttributeValues: dynamo.Item{":nonce": dynamo.S(row.Nonce)},
 	}}

@@ -84,7 +84,7 @@ func (c ContactChanged) EventSubject() string { return c.UserID }
 // What a mailed code is for.
 const (
 	PurposeVerifyEmail   = "verify_email"
-	PurposeResetPassword = "reset_password" //nolint:gosec // a purpose, not a password
+	PurposeResetPassword = "reset_password"
 	PurposeChangeEmail   = "change_email"
 )
 
