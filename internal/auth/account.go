@@ -125,7 +125,7 @@ func (s *Service) RequestVerification(ctx context.Context, userID string) error 
 	return s.mailCode(ctx, codeRequest{to: u, purpose: event.PurposeVerifyEmail, lifetime: verifyLifetime}, actionVerificationRequested)
 }
 
-// mailCode makes a code and has it mailed.
+// mailCode makes a code and has it mailed, unless the account has gone.
 func (s *Service) mailCode(ctx context.Context, r codeRequest, a action) error {
 	code, requested, err := s.newCode(ctx, r)
 	if err != nil {
@@ -139,7 +139,8 @@ func (s *Service) mailCode(ctx context.Context, r codeRequest, a action) error {
 	if err != nil {
 		return fmt.Errorf("request a code: %w", err)
 	}
-	if err := s.Outbox.Commit(ctx, []types.TransactWriteItem{code, entry}, e); err != nil {
+	err = s.Outbox.Commit(ctx, []types.TransactWriteItem{s.Store.stillThere(r.to.ID), code, entry}, e)
+	if err != nil && len(dynamo.FailedConditions(err)) == 0 {
 		return fmt.Errorf("request a code: %w", err)
 	}
 	return nil
@@ -258,7 +259,7 @@ func (s *Service) ResetPassword(ctx context.Context, email, code, password strin
 			entry, err := s.audited(ctx, now.ID, actionPasswordReset, succeeded, "")
 			return change{
 				set:    now.setPassword(hash).Set(expression.Name("email_verified"), expression.Value(true)),
-				writes: []types.TransactWriteItem{s.Store.spendCode(checked), entry},
+				writes: []types.TransactWriteItem{s.Store.spendCode(checked), s.Store.dropCode(now.ID, event.PurposeChangeEmail), entry},
 				events: []event.Data{now.contact(), event.PasswordChanged{UserID: now.ID}},
 			}, err
 		})
@@ -333,8 +334,10 @@ func (s *Service) ChangePassword(ctx context.Context, userID, sessionID, current
 			}
 			entry, err := s.audited(ctx, userID, actionPasswordChanged, succeeded, "")
 			return change{
-				set:    now.setPassword(hash),
-				writes: []types.TransactWriteItem{s.Store.dropCode(userID, event.PurposeResetPassword), entry},
+				set: now.setPassword(hash),
+				writes: []types.TransactWriteItem{
+					s.Store.dropCode(userID, event.PurposeResetPassword), s.Store.dropCode(userID, event.PurposeChangeEmail), entry,
+				},
 				events: []event.Data{event.PasswordChanged{UserID: userID}},
 			}, err
 		})

@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
 )
 
@@ -425,6 +428,67 @@ func TestALoginThatAChangeOvertakesBeginsNoSession(t *testing.T) {
 	gone := &profileRow{ID: before.ID}
 	if tokens, err := w.service.startSession(t.Context(), gone); err == nil {
 		t.Errorf("a session of an account that has gone began: %+v", tokens)
+	}
+}
+
+// Somebody who was in the account may have asked for a change of the address: the
+// new password must undo that too.
+func TestANewPasswordUndoesAChangeOfAddress(t *testing.T) {
+	t.Parallel()
+	for name, renew := range map[string]func(w *world, token string) answer{
+		"changed": func(w *world, token string) answer {
+			return w.as(token, http.MethodPost, "/v1/auth/password", changePassword(anaPassword, newPassword))
+		},
+		"reset": func(w *world, _ string) answer {
+			w.forgot(anaEmail)
+			return w.reset(anaEmail, w.mailed(event.PurposeResetPassword, anaEmail), newPassword)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.registerAna()
+			w.requested()
+			token := w.loginAna().access()
+			w.wants(w.changeEmail(token, "eva@example.com"), http.StatusAccepted, nil)
+			code := w.mailed(event.PurposeChangeEmail, "eva@example.com")
+			w.wants(renew(w, token), http.StatusNoContent, nil)
+			w.wants(w.confirm(w.login(anaEmail, newPassword).access(), code), http.StatusUnprocessableEntity, "invalid_code")
+		})
+	}
+}
+
+// An access token may go on for a moment after its account has gone. What is done
+// with it must leave nothing behind.
+func TestOfAnAccountThatHasGoneNothingIsWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.registerAna()
+	u, err := w.service.Account(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.requested()
+	for _, row := range w.rowsBut("attempts#") {
+		if _, err := w.db.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
+			TableName: aws.String("auth"), Key: dynamo.Item{"pk": row["pk"], "sk": row["sk"]},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, err := range map[string]error{
+		"code":  w.service.mailCode(t.Context(), codeRequest{to: u, purpose: event.PurposeVerifyEmail, lifetime: verifyLifetime}, actionVerificationRequested),
+		"entry": w.service.audit(t.Context(), id, actionLoggedOut, succeeded, ""),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if rows := w.rowsBut("attempts#"); len(rows) != 0 {
+		t.Errorf("rows were written: %v", rows)
+	}
+	if codes := w.requested(); len(codes) != 0 {
+		t.Errorf("a code was requested: %+v", codes)
 	}
 }
 

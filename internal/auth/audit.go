@@ -69,15 +69,16 @@ const maxUserAgent = 256
 // decoyAudit is how long entries of people who do not exist are kept.
 const decoyAudit = 24 * time.Hour
 
-// audit writes down what a person did, or what somebody tried in their name.
-// The network, the user agent and the session are the request's.
+// audit writes down what a person did, or what somebody tried in their name,
+// unless the account has gone: of that nothing stays. The network, the user agent
+// and the session are the request's.
 func (s *Service) audit(ctx context.Context, userID string, a action, r result, detail string) error {
 	write, err := s.audited(ctx, userID, a, r, detail)
 	if err != nil {
 		return err
 	}
-	_, err = s.Store.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: write.Put.TableName, Item: write.Put.Item})
-	if err != nil {
+	err = s.Store.transact(ctx, s.Store.stillThere(userID), write)
+	if err != nil && len(dynamo.FailedConditions(err)) == 0 {
 		return fmt.Errorf("write %s into the audit log: %w", a, err)
 	}
 	return nil

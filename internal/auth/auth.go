@@ -29,7 +29,8 @@
 // # Sessions and passwords
 //
 // A new password ends sessions: all of them if it was forgotten, else all but the
-// one that asks. A login that looked at the old password begins none any more.
+// one that asks. A login that looked at the old password begins none any more, and
+// codes that were asked for with it change nothing any more.
 //
 // # What is not told
 //

@@ -261,6 +261,18 @@ func (s *Store) startSession(ctx context.Context, account *profileRow, in sessio
 	return nil
 }
 
+// stillThere gives the check that an account has not gone meanwhile. For nobody
+// it is as much work, and holds.
+func (s *Store) stillThere(userID string) types.TransactWriteItem {
+	condition := "attribute_exists(pk)"
+	if isNobody(userID) {
+		condition = "attribute_not_exists(pk)"
+	}
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: &s.Table, Key: profileKey(userID).Item(), ConditionExpression: &condition,
+	}}
+}
+
 // samePassword gives the check that an account is still there, with the password
 // that it had when it was read.
 func (s *Store) samePassword(account *profileRow) (types.TransactWriteItem, error) {
