@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -492,6 +493,25 @@ func TestOfAnAccountThatHasGoneNothingIsWritten(t *testing.T) {
 	}
 }
 
+func TestASessionThatBeginsDuringAResetEndsToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registerAna()
+	w.requested()
+	w.forgot(anaEmail)
+	code := w.mailed(event.PurposeResetPassword, anaEmail)
+	var meanwhile answer
+	var once sync.Once
+	w.wire.after = func(target string) {
+		if target == "DynamoDB_20120810.Query" { // the sessions were listed
+			once.Do(func() { meanwhile = w.login(anaEmail, anaPassword) })
+		}
+	}
+	w.wants(w.reset(anaEmail, code, newPassword), http.StatusNoContent, nil)
+	w.wants(meanwhile, http.StatusOK, nil)
+	w.wants(w.refresh(meanwhile.refresh()), http.StatusUnauthorized, "session_revoked")
+}
+
 func (w *world) changeEmail(bearer, email string) answer {
 	w.t.Helper()
 	return w.as(bearer, http.MethodPost, "/v1/auth/email", map[string]string{"email": email, "password": anaPassword})
@@ -542,6 +562,9 @@ func TestAnAddressChangesWhenItsCodeComesBack(t *testing.T) {
 	// What went to the address before opens the account no more.
 	w.wants(w.reset(anaEmail, resetting, newPassword), http.StatusUnprocessableEntity, "invalid_code")
 	w.wants(w.reset(next, resetting, newPassword), http.StatusUnprocessableEntity, "invalid_code")
+	if _, err := w.authorize(token); err != nil {
+		t.Errorf("nor does it end sessions: %v", err)
+	}
 	w.registerAna() // the address is free
 }
 
