@@ -11,34 +11,40 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/locale"
 )
 
+// openRoute describes a route that needs no login.
+func openRoute(id, path, summary string, status int, errors ...int) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
+		Errors: append(errors, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError),
+	}
+}
+
+// closedRoute describes a route that needs one.
+func closedRoute(id, method, path, summary string, status int, errors ...int) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
+		Security: httpapi.Login(), Errors: append(errors, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError),
+	}
+}
+
 // Register adds the service's routes to an API.
 func Register(api *httpapi.API, s *Service) {
 	h := handlers{s}
-	open := func(id, path, summary string, status int, errors ...int) huma.Operation {
-		return huma.Operation{
-			OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
-			Errors: append(errors, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError),
-		}
-	}
-	closed := func(id, method, path, summary string, status int) huma.Operation {
-		return huma.Operation{
-			OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
-			Security: httpapi.Login(), Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError},
-		}
-	}
-	huma.Register(api, open("register", "/v1/auth/register", "Open an account", http.StatusCreated, http.StatusConflict), h.register)
-	huma.Register(api, open("login", "/v1/auth/login", "Begin a session", http.StatusOK, http.StatusUnauthorized), h.login)
+	huma.Register(api, openRoute("register", "/v1/auth/register", "Open an account", http.StatusCreated, http.StatusConflict), h.register)
+	huma.Register(api, openRoute("login", "/v1/auth/login", "Begin a session", http.StatusOK, http.StatusUnauthorized), h.login)
 
-	refresh := open("refresh", "/v1/auth/refresh", "Exchange a refresh token for new tokens", http.StatusOK, http.StatusUnauthorized)
+	refresh := openRoute("refresh", "/v1/auth/refresh", "Exchange a refresh token for new tokens", http.StatusOK, http.StatusUnauthorized)
 	refresh.Description = "The refresh token is spent by it. A spent token that comes again ends the session: session_revoked. " +
 		"When two requests with one token overlap, exactly one gets new tokens and the other session_revoked, " +
 		"so refresh in one place at a time."
 	huma.Register(api, refresh, h.refresh)
 
-	logout := closed("logout", http.MethodPost, "/v1/auth/logout", "End the session", http.StatusNoContent)
+	logout := closedRoute("logout", http.MethodPost, "/v1/auth/logout", "End the session", http.StatusNoContent)
 	logout.Description = "Its refresh token is worthless at once, its access tokens within half a minute."
 	huma.Register(api, logout, h.logout)
-	huma.Register(api, closed("get-account", http.MethodGet, "/v1/auth/me", "Show the account", http.StatusOK), h.me)
+	huma.Register(api, closedRoute("get-account", http.MethodGet, "/v1/auth/me", "Show the account", http.StatusOK), h.me)
+	h.registerAccount(api)
+	h.registerSessions(api)
 }
 
 type handlers struct{ *Service }
@@ -50,10 +56,12 @@ type userBody struct {
 	Name      string        `json:"name" doc:"Empty if none was given." example:"Ana"`
 	Locale    locale.Locale `json:"locale" enum:"en,pt-BR" doc:"The language of mails." example:"pt-BR"`
 	CreatedAt time.Time     `json:"created_at"`
+
+	EmailVerified bool `json:"email_verified" doc:"Whether a code that was mailed to the address has come back."`
 }
 
 func renderUser(u User) userBody {
-	return userBody{ID: u.ID, Email: u.Email, Name: u.Name, Locale: u.Locale, CreatedAt: u.CreatedAt.UTC()}
+	return userBody{ID: u.ID, Email: u.Email, Name: u.Name, Locale: u.Locale, CreatedAt: u.CreatedAt.UTC(), EmailVerified: u.EmailVerified}
 }
 
 type registerInput struct {
@@ -140,9 +148,5 @@ type meOutput struct {
 
 // GET /v1/auth/me
 func (h handlers) me(ctx context.Context, _ *struct{}) (*meOutput, error) {
-	u, err := h.Account(ctx, httpapi.MustCaller(ctx).UserID)
-	if err != nil {
-		return nil, err
-	}
-	return &meOutput{Body: renderUser(u)}, nil
+	return renderMe(h.Account(ctx, httpapi.MustCaller(ctx).UserID))
 }
