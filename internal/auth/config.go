@@ -42,6 +42,9 @@ type Limits struct {
 	LoginAttempts int           `env:"LOGIN_ATTEMPTS" envDefault:"10"`
 	LoginWindow   time.Duration `env:"LOGIN_WINDOW" envDefault:"15m"`
 
+	// APIKeys is how many API keys a person may have, expired ones included.
+	APIKeys int `env:"API_KEYS" envDefault:"50"`
+
 	// The cost of a password hash: see Passwords. Hashes of another cost are
 	// made anew at the next login.
 	PasswordMemory     uint32 `env:"PASSWORD_MEMORY" envDefault:"19456"` // KiB
@@ -63,7 +66,7 @@ func (l Limits) Validate() error {
 		}
 	}
 	for name, n := range map[string]int{
-		"LOGIN_ATTEMPTS": l.LoginAttempts, "PASSWORD_HASHES": l.PasswordHashes,
+		"API_KEYS": l.APIKeys, "LOGIN_ATTEMPTS": l.LoginAttempts, "PASSWORD_HASHES": l.PasswordHashes,
 		"PASSWORD_MEMORY": int(l.PasswordMemory), "PASSWORD_ITERATIONS": int(l.PasswordIterations),
 	} {
 		if n < 1 {
