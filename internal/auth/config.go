@@ -42,8 +42,8 @@ type Limits struct {
 	LoginAttempts int           `env:"LOGIN_ATTEMPTS" envDefault:"10"`
 	LoginWindow   time.Duration `env:"LOGIN_WINDOW" envDefault:"15m"`
 
-	// APIKeys is how many API keys a person may have, expired ones included.
-	APIKeys int `env:"API_KEYS" envDefault:"50"`
+	// AuditDays is for how many days an entry of the audit log is kept.
+	AuditDays int `env:"AUDIT_DAYS" envDefault:"365"`
 
 	// The cost of a password hash: see Passwords. Hashes of another cost are
 	// made anew at the next login.
@@ -53,6 +53,9 @@ type Limits struct {
 	// PasswordHashes is how many hashes may be made at one moment: each takes
 	// PasswordMemory.
 	PasswordHashes int `env:"PASSWORD_HASHES" envDefault:"4"`
+
+	// APIKeys is how many API keys a person may have, expired ones included.
+	APIKeys int `env:"API_KEYS" envDefault:"50"`
 }
 
 // Validate tells what is wrong with the limits.
@@ -66,8 +69,9 @@ func (l Limits) Validate() error {
 		}
 	}
 	for name, n := range map[string]int{
-		"API_KEYS": l.APIKeys, "LOGIN_ATTEMPTS": l.LoginAttempts, "PASSWORD_HASHES": l.PasswordHashes,
+		"LOGIN_ATTEMPTS": l.LoginAttempts, "AUDIT_DAYS": l.AuditDays, "PASSWORD_HASHES": l.PasswordHashes,
 		"PASSWORD_MEMORY": int(l.PasswordMemory), "PASSWORD_ITERATIONS": int(l.PasswordIterations),
+		"API_KEYS": l.APIKeys,
 	} {
 		if n < 1 {
 			problems = append(problems, fmt.Errorf("%s is %d: at least 1 is needed", name, n))

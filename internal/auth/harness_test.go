@@ -180,8 +180,10 @@ type world struct {
 func testLimits() Limits {
 	return Limits{
 		AccessLifetime: 15 * time.Minute, SessionLifetime: 30 * 24 * time.Hour,
-		LoginAttempts: 10, LoginWindow: 15 * time.Minute, APIKeys: 5,
+		LoginAttempts: 10, LoginWindow: 15 * time.Minute,
+		AuditDays:      365,
 		PasswordMemory: 64, PasswordIterations: 1, PasswordHashes: 4, // cheap: they are not what is tested
+		APIKeys: 5,
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
+	"github.com/fotograma/fotograma/internal/platform/ratelimit"
 )
 
 // source names this service in its events.
@@ -29,6 +30,7 @@ const source = "/auth"
 type Service struct {
 	Store     *Store
 	Outbox    *outbox.Outbox
+	Attempts  *ratelimit.Counter
 	Passwords *Passwords
 	Access    *AccessTokens
 	Limits    Limits
@@ -46,6 +48,7 @@ func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, secrets SecretRead
 	}
 	return &Service{
 		Store:     &Store{DB: db, Table: cfg.Table},
+		Attempts:  &ratelimit.Counter{DB: db, Table: cfg.Table},
 		Outbox:    NewOutbox(SweepConfig{Table: cfg.Table, NotificationQueueURL: cfg.NotificationQueueURL}, db, queues, now),
 		Passwords: NewPasswords(cfg.Limits),
 		Access: &AccessTokens{
@@ -139,7 +142,7 @@ func (s *Service) Login(ctx context.Context, email, password string) (Tokens, er
 	if err != nil || len(password) > maxPassword { // nobody has such an address, or password
 		return Tokens{}, problem.New(problem.InvalidCredentials)
 	}
-	wait, err := s.Store.countAttempt(ctx, address, s.Limits.LoginAttempts, s.Limits.LoginWindow, s.Now())
+	wait, err := s.Attempts.Count(ctx, "login", address, ratelimit.Limit{Allowed: s.Limits.LoginAttempts, Window: s.Limits.LoginWindow}, s.Now())
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -150,7 +153,7 @@ func (s *Service) Login(ctx context.Context, email, password string) (Tokens, er
 	if err != nil {
 		return Tokens{}, err
 	}
-	if err := s.Store.forgetAttempts(ctx, address); err != nil {
+	if err := s.Attempts.Forget(ctx, "login", address); err != nil {
 		return Tokens{}, err
 	}
 	return s.startSession(ctx, account.ID)

@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -24,14 +22,15 @@ import (
 //	user#<id>           session#<id>            a session; it lives as long as this row does
 //	user#<id>           refresh#<session>#<h>   a refresh token, by the hash of its secret
 //	user#<id>           apikey#<id>             an API key, with the hash of its secret
-//	attempts#<hash>     login                   attempts to log in with one address
+//	user#<id>           audit#<time>#<id>       an entry of the audit log
+//	attempts#<hash>     <what>                  see package ratelimit
 //	outbox#<n>          <event id>              see package outbox
 //
 // All that is kept of a person lies under one key, but for the address and the
 // attempts, whose keys are made from it.
 //
-// IAM: dynamodb:GetItem, Query, PutItem, UpdateItem and DeleteItem on the table;
-// the authorizer needs GetItem and UpdateItem.
+// IAM: dynamodb:GetItem, Query, PutItem, UpdateItem, DeleteItem and
+// ConditionCheckItem on the table; the authorizer needs GetItem and UpdateItem.
 type Store struct {
 	DB    *dynamodb.Client
 	Table string
@@ -45,9 +44,6 @@ var (
 	errSpent = errors.New("the refresh token was spent")
 	errEnded = errors.New("the session has ended")
 )
-
-// nobody is the ID that is looked up where there is no account.
-const nobody = "00000000-0000-0000-0000-000000000000"
 
 // Rows end at ttl, in Unix seconds. DynamoDB deletes them some time after that,
 // so that whoever reads one looks at the clock too.
@@ -87,13 +83,6 @@ type refreshRow struct {
 	TTL     int64  `dynamodbav:"ttl"`
 }
 
-type attemptsRow struct {
-	dynamo.Key
-
-	Attempts int   `dynamodbav:"attempts"`
-	TTL      int64 `dynamodbav:"ttl"`
-}
-
 func emailKey(address string) dynamo.Key { return dynamo.Key{PK: "email#" + address, SK: "email"} }
 func profileKey(userID string) dynamo.Key {
 	return dynamo.Key{PK: "user#" + userID, SK: "profile"}
@@ -105,12 +94,6 @@ func sessionKey(userID, sessionID string) dynamo.Key {
 
 func refreshKey(t refreshToken) dynamo.Key {
 	return dynamo.Key{PK: "user#" + t.user.String(), SK: "refresh#" + t.session.String() + "#" + t.hash()}
-}
-
-// attemptsKey holds no address: anybody can make such rows for other people's.
-func attemptsKey(address string) dynamo.Key {
-	sum := sha256.Sum256([]byte(address))
-	return dynamo.Key{PK: "attempts#" + hex.EncodeToString(sum[:]), SK: "login"}
 }
 
 // createUser gives the writes that make an account. The first of them fails when
@@ -153,7 +136,7 @@ func (s *Store) profile(ctx context.Context, userID string) (*profileRow, error)
 func (s *Store) profileByEmail(ctx context.Context, address string) (*profileRow, error) {
 	owner, err := get[emailRow](ctx, s, emailKey(address))
 	if errors.Is(err, errNotFound) {
-		owner, err = &emailRow{UserID: nobody}, nil
+		owner, err = &emailRow{UserID: nobody(address)}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -296,80 +279,4 @@ func (s *Store) transact(ctx context.Context, writes ...types.TransactWriteItem)
 		_, err := s.DB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
 		return err
 	})
-}
-
-// countAttempt counts an attempt to log in with an address, whether or not
-// anybody has it, before the password is looked at: of any number of attempts at
-// the same moment no more than allowed are made. It gives how long to wait when
-// there were too many already, which is then not counted.
-func (s *Store) countAttempt(ctx context.Context, address string, allowed int, window time.Duration, now time.Time) (time.Duration, error) {
-	// A further round is needed when, between two calls, another attempt began the
-	// window or a login ended it.
-	for range 10 {
-		before, counted, err := s.addAttempt(ctx, address, allowed, now)
-		if err != nil || counted {
-			return 0, err
-		}
-		if before.TTL > now.Unix() {
-			return time.Unix(before.TTL, 0).Sub(now), nil
-		}
-		begun, err := s.beginWindow(ctx, address, now, now.Add(window))
-		if err != nil || begun {
-			return 0, err
-		}
-	}
-	return 0, errors.New("count attempt: others are always faster")
-}
-
-// addAttempt counts one more in a window that has begun and is not full;
-// otherwise it gives what there was.
-func (s *Store) addAttempt(ctx context.Context, address string, allowed int, now time.Time) (before attemptsRow, counted bool, err error) {
-	_, err = s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                &s.Table,
-		Key:                      attemptsKey(address).Item(),
-		UpdateExpression:         aws.String("ADD attempts :one"),
-		ConditionExpression:      aws.String("#ttl > :now AND attempts < :allowed"),
-		ExpressionAttributeNames: map[string]string{"#ttl": "ttl"}, // reserved word
-		ExpressionAttributeValues: dynamo.Item{
-			":one": dynamo.N(1), ":now": dynamo.N(now.Unix()), ":allowed": dynamo.N(allowed),
-		},
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
-	if err == nil {
-		return before, true, nil
-	}
-	failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
-	if !ok {
-		return before, false, fmt.Errorf("count attempt: %w", err)
-	}
-	before, err = dynamo.Unmarshal[attemptsRow](failed.Item)
-	return before, false, err
-}
-
-// beginWindow counts the first attempt of a window, unless another did.
-func (s *Store) beginWindow(ctx context.Context, address string, now, end time.Time) (bool, error) {
-	item, err := dynamo.Marshal(attemptsRow{Key: attemptsKey(address), Attempts: 1, TTL: end.Unix()})
-	if err != nil {
-		return false, err
-	}
-	_, err = s.DB.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName:                 &s.Table,
-		Item:                      item,
-		ConditionExpression:       aws.String("attribute_not_exists(pk) OR #ttl <= :now"),
-		ExpressionAttributeNames:  map[string]string{"#ttl": "ttl"}, // reserved word
-		ExpressionAttributeValues: dynamo.Item{":now": dynamo.N(now.Unix())},
-	})
-	if err != nil && !dynamo.ConditionFailed(err) {
-		return false, fmt.Errorf("begin window of attempts: %w", err)
-	}
-	return err == nil, nil
-}
-
-// forgetAttempts begins anew with an address, after a login.
-func (s *Store) forgetAttempts(ctx context.Context, address string) error {
-	_, err := s.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.Table, Key: attemptsKey(address).Item()})
-	if err != nil {
-		return fmt.Errorf("forget attempts: %w", err)
-	}
-	return nil
 }
