@@ -132,18 +132,20 @@ func TestTheWebAppAloneIsLetIn(t *testing.T) {
 	}
 	for _, bucket := range template.Buckets {
 		var defined struct {
-			CorsConfiguration struct {
-				CorsRules []struct{ AllowedOrigins []string }
-			}
+			CORS struct {
+				Rules []struct {
+					Origins []string `json:"AllowedOrigins"`
+				} `json:"CorsRules"`
+			} `json:"CorsConfiguration"`
 		}
 		if err := json.Unmarshal(bucket.Definition, &defined); err != nil {
 			t.Fatal(err)
 		}
-		if len(defined.CorsConfiguration.CorsRules) == 0 {
+		if len(defined.CORS.Rules) == 0 {
 			t.Errorf("%s lets nobody in", bucket.LogicalID)
 		}
-		for _, rule := range defined.CorsConfiguration.CorsRules {
-			if diff := cmp.Diff([]string{origin}, rule.AllowedOrigins); diff != "" {
+		for _, rule := range defined.CORS.Rules {
+			if diff := cmp.Diff([]string{origin}, rule.Origins); diff != "" {
 				t.Errorf("%s lets others in (-want +got):\n%s", bucket.LogicalID, diff)
 			}
 		}

@@ -11,37 +11,44 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/locale"
 )
 
+// openRoute describes a route that needs no login.
+func openRoute(id, path, summary string, status int, errors ...int) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
+		Errors: append(errors, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError),
+	}
+}
+
+// closedRoute describes a route that needs a session, since it manages the account;
+// one that API keys may use says with which scope.
+func closedRoute(id, method, path, summary string, status int, errors ...int) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
+		Security: httpapi.Session(), Errors: append(errors, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError),
+	}
+}
+
 // Register adds the service's routes to an API.
 func Register(api *httpapi.API, s *Service) {
 	h := handlers{s}
-	open := func(id, path, summary string, status int, errors ...int) huma.Operation {
-		return huma.Operation{
-			OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
-			Errors: append(errors, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError),
-		}
-	}
-	closed := func(id, method, path, summary string, status int, security []map[string][]string) huma.Operation {
-		return huma.Operation{
-			OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
-			Security: security, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError},
-		}
-	}
-	huma.Register(api, open("register", "/v1/auth/register", "Open an account", http.StatusCreated, http.StatusConflict), h.register)
-	login := open("login", "/v1/auth/login", "Begin a session", http.StatusOK, http.StatusUnauthorized, http.StatusForbidden)
+	huma.Register(api, openRoute("register", "/v1/auth/register", "Open an account", http.StatusCreated, http.StatusConflict), h.register)
+	login := openRoute("login", "/v1/auth/login", "Begin a session", http.StatusOK, http.StatusUnauthorized, http.StatusForbidden)
 	login.Description = "With cookie, which is for the web app, the refresh token is in a cookie that no script can read, and not in the answer."
 	huma.Register(api, login, h.login)
 
-	refresh := open("refresh", "/v1/auth/refresh", "Exchange a refresh token for new tokens", http.StatusOK, http.StatusUnauthorized, http.StatusForbidden)
+	refresh := openRoute("refresh", "/v1/auth/refresh", "Exchange a refresh token for new tokens", http.StatusOK, http.StatusUnauthorized, http.StatusForbidden)
 	refresh.Description = "Without one in the body, the cookie's is taken, and the next one is in a cookie again. " +
 		"The refresh token is spent by it. A spent token that comes again ends the session: session_revoked. " +
 		"When two requests with one token overlap, exactly one gets new tokens and the other session_revoked, " +
 		"so refresh in one place at a time."
 	huma.Register(api, refresh, h.refresh)
 
-	logout := closed("logout", http.MethodPost, "/v1/auth/logout", "End the session", http.StatusNoContent, httpapi.Session())
+	logout := closedRoute("logout", http.MethodPost, "/v1/auth/logout", "End the session", http.StatusNoContent)
 	logout.Description = "Its refresh token is worthless at once, its access tokens within half a minute. A cookie's session ends with it."
 	huma.Register(api, logout, h.logout)
-	huma.Register(api, closed("get-account", http.MethodGet, "/v1/auth/me", "Show the account", http.StatusOK, httpapi.Login(httpapi.AccountRead)), h.me)
+	me := closedRoute("get-account", http.MethodGet, "/v1/auth/me", "Show the account", http.StatusOK)
+	me.Security = httpapi.Login(httpapi.AccountRead)
+	huma.Register(api, me, h.me)
 	registerAPIKeys(api, h)
 }
 

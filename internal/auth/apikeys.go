@@ -42,6 +42,12 @@ const (
 	keyUsePatience = 500 * time.Millisecond
 )
 
+// What the audit log tells of API keys; its detail is the key's ID.
+const (
+	actionAPIKeyCreated action = "api_key_created"
+	actionAPIKeyRevoked action = "api_key_revoked"
+)
+
 var errBadAPIKey = errors.New("not an API key")
 
 // apiKeySecret is what an API key consists of, as its owner has it. It is written
@@ -147,7 +153,11 @@ func (s *Service) CreateAPIKey(ctx context.Context, userID string, in NewAPIKey)
 	if in.Lifetime > 0 {
 		key.ExpiresAt = now.Add(in.Lifetime)
 	}
-	err = s.Store.createAPIKey(ctx, userID, key, secret.hash(), s.Limits.APIKeys)
+	entry, err := s.audited(ctx, userID, actionAPIKeyCreated, succeeded, key.ID)
+	if err != nil {
+		return APIKey{}, "", err
+	}
+	err = s.Store.createAPIKey(ctx, userID, key, secret.hash(), s.Limits.APIKeys, entry)
 	switch {
 	case errors.Is(err, errTooManyKeys):
 		return APIKey{}, "", problem.New(problem.TooManyKeys)
@@ -188,7 +198,11 @@ func (s *Service) APIKeys(ctx context.Context, userID string) ([]APIKey, error) 
 // RevokeAPIKey deletes a key. Within the time for which API Gateway keeps what the
 // authorizer said, it is refused everywhere. It gives problem.NotFound.
 func (s *Service) RevokeAPIKey(ctx context.Context, userID, keyID string) error {
-	err := s.Store.deleteAPIKey(ctx, userID, keyID)
+	entry, err := s.audited(ctx, userID, actionAPIKeyRevoked, succeeded, keyID)
+	if err != nil {
+		return err
+	}
+	err = s.Store.deleteAPIKey(ctx, userID, keyID, entry)
 	if errors.Is(err, errNotFound) {
 		return problem.New(problem.NotFound)
 	}

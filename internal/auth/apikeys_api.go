@@ -12,18 +12,12 @@ import (
 
 // registerAPIKeys adds the routes of API keys.
 func registerAPIKeys(api *httpapi.API, h handlers) {
-	operation := func(id, method, path, summary string, status int, errors ...int) huma.Operation {
-		return huma.Operation{
-			OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
-			Security: httpapi.Session(), Errors: append(errors, http.StatusUnauthorized, http.StatusInternalServerError),
-		}
-	}
-	create := operation("create-api-key", http.MethodPost, "/v1/auth/keys", "Make an API key", http.StatusCreated,
+	create := closedRoute("create-api-key", http.MethodPost, "/v1/auth/keys", "Make an API key", http.StatusCreated,
 		http.StatusConflict, http.StatusUnprocessableEntity)
 	create.Description = "The secret is in this answer and in no other. Send it as a bearer token, where an access token would be."
 	huma.Register(api, create, h.createAPIKey)
-	huma.Register(api, operation("list-api-keys", http.MethodGet, "/v1/auth/keys", "List API keys, oldest first", http.StatusOK), h.listAPIKeys)
-	revoke := operation("revoke-api-key", http.MethodDelete, "/v1/auth/keys/{id}", "Revoke an API key", http.StatusNoContent, http.StatusNotFound)
+	huma.Register(api, closedRoute("list-api-keys", http.MethodGet, "/v1/auth/keys", "List API keys, oldest first", http.StatusOK), h.listAPIKeys)
+	revoke := closedRoute("revoke-api-key", http.MethodDelete, "/v1/auth/keys/{id}", "Revoke an API key", http.StatusNoContent, http.StatusNotFound)
 	revoke.Description = "It is refused within half a minute."
 	huma.Register(api, revoke, h.revokeAPIKey)
 }

@@ -57,10 +57,11 @@ func apiKeyKey(userID, keyID string) dynamo.Key {
 	return dynamo.Key{PK: "user#" + userID, SK: apiKeyRows + keyID}
 }
 
-// createAPIKey writes a key and counts it, in one transaction. It gives
+// createAPIKey writes a key and its entry in the audit log and counts it, in one
+// transaction. It gives
 // errTooManyKeys when there are as many as allowed, and errNotFound without an
 // account.
-func (s *Store) createAPIKey(ctx context.Context, userID string, key APIKey, hash string, allowed int) error {
+func (s *Store) createAPIKey(ctx context.Context, userID string, key APIKey, hash string, allowed int, entry types.TransactWriteItem) error {
 	row := apiKeyRow{
 		Key: apiKeyKey(userID, key.ID), ID: key.ID, Name: key.Name, Scopes: key.Scopes,
 		Hash: hash, Hint: key.Hint, CreatedAt: key.CreatedAt,
@@ -79,7 +80,7 @@ func (s *Store) createAPIKey(ctx context.Context, userID string, key APIKey, has
 		ConditionExpression:                 aws.String("attribute_exists(pk) AND (attribute_not_exists(api_keys) OR api_keys < :allowed)"),
 		ExpressionAttributeValues:           dynamo.Item{":one": dynamo.N(1), ":allowed": dynamo.N(allowed)},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}}, put)
+	}}, put, entry)
 	cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
 	switch failed := dynamo.FailedConditions(err); {
 	case err == nil:
@@ -127,9 +128,9 @@ func (s *Store) apiKey(ctx context.Context, k apiKeySecret) (*apiKeyRow, error) 
 	return get[apiKeyRow](ctx, s, apiKeyKey(k.user.String(), k.id.String()))
 }
 
-// deleteAPIKey deletes a key and counts it out, in one transaction. It gives
-// errNotFound when there is none.
-func (s *Store) deleteAPIKey(ctx context.Context, userID, keyID string) error {
+// deleteAPIKey deletes a key, writes an entry into the audit log and counts the key
+// out, in one transaction. It gives errNotFound when there is none.
+func (s *Store) deleteAPIKey(ctx context.Context, userID, keyID string, entry types.TransactWriteItem) error {
 	err := s.transact(ctx,
 		types.TransactWriteItem{Delete: &types.Delete{
 			TableName:           &s.Table,
@@ -143,6 +144,7 @@ func (s *Store) deleteAPIKey(ctx context.Context, userID, keyID string) error {
 			ConditionExpression:       aws.String("attribute_exists(pk)"),
 			ExpressionAttributeValues: dynamo.Item{":less": dynamo.N(-1)},
 		}},
+		entry,
 	)
 	if len(dynamo.FailedConditions(err)) > 0 {
 		return errNotFound

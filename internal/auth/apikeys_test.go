@@ -450,6 +450,27 @@ func TestNotingItsUseDoesNotBringAKeyBack(t *testing.T) {
 	}
 }
 
+func TestTheAuditLogTellsOfAPIKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registerAna()
+	session := w.loginAna().access()
+	caller := mustCaller(t, w, session)
+	id, _ := w.mustKey(session, httpapi.VideosRead)
+	w.clock.advance(time.Minute)
+	w.call(http.MethodDelete, "/v1/auth/keys/"+id, "", session)
+	w.call(http.MethodDelete, "/v1/auth/keys/"+id, "", session) // does nothing
+	entries, _, err := w.service.auditLog(t.Context(), caller.UserID, "", 2)
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	for i, want := range []action{actionAPIKeyRevoked, actionAPIKeyCreated} { // newest first
+		if e := entries[i]; e.action != want || e.result != succeeded || e.detail != id || e.sessionID != caller.SessionID {
+			t.Errorf("entry %d is %+v, want %s of %s", i, e, want, id)
+		}
+	}
+}
+
 // API Gateway refuses what does not fit its expression before anybody is asked.
 func TestAPIGatewayLetsAPIKeysThrough(t *testing.T) {
 	t.Parallel()

@@ -15,10 +15,12 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 )
 
+func nothing(context.Context, *struct{}) (*struct{}, error) { return new(struct{}), nil }
+
 func register(api *httpapi.API, id string, security []map[string][]string) {
 	huma.Register(api, huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: "/v1/" + id, Security: security, Errors: []int{http.StatusUnauthorized},
-	}, func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
+	}, nothing)
 }
 
 func TestWhoMayUseARoute(t *testing.T) {
@@ -85,7 +87,7 @@ func TestARouteThatNeedsALoginSaysWhichScope(t *testing.T) {
 				api, _ := newAPI(t)
 				huma.Register(api, huma.Operation{
 					OperationID: fmt.Sprint("r", i), Method: http.MethodGet, Path: "/v1/r", Security: security, Hidden: hidden,
-				}, func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
+				}, nothing)
 			}()
 		}
 	}
@@ -128,7 +130,7 @@ func TestWhatComesFromTheAppsOwnPage(t *testing.T) {
 	huma.Register(api, huma.Operation{OperationID: "whence", Method: http.MethodPost, Path: "/v1/whence"},
 		func(ctx context.Context, _ *struct{}) (*struct{}, error) {
 			own = httpapi.FromOwnPage(ctx)
-			return nil, nil
+			return nothing(ctx, nil)
 		})
 	const page = "https://app.example"
 	for _, c := range []struct {
