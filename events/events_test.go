@@ -243,7 +243,10 @@ var bodies = map[string]func(t *testing.T, template *sam.Template, body string){
 		of[event.ProcessingStarted](), of[event.ProcessingProgressed](), of[event.ProcessingCompleted](),
 		of[event.ProcessingFailed](), of[event.ProcessingCancelled](), of[event.ArchiveExpired](),
 	),
-	"NotifyFunction": data(of[event.UserRegistered](), of[event.ProcessingCompleted](), of[event.ProcessingFailed]()),
+	"NotifyFunction": data(
+		of[event.UserRegistered](), of[event.ContactChanged](), of[event.CodeRequested](), of[event.PasswordChanged](),
+		of[event.EmailChanged](), of[event.ProcessingCompleted](), of[event.ProcessingFailed](),
+	),
 }
 
 // checkTask reads a message of the processing or the segments queue. What S3 says

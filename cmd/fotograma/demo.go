@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,9 +30,9 @@ func demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo VIDEO",
 		Short: "Walk one video through the whole system, and check what comes back",
-		Long: `Start the stack (or use the one that runs), register a person, upload the video,
-wait for its frames, download and check them, and show the mail that was sent.
-The exit code is 0 only if the archive is right.`,
+		Long: `Start the stack (or use the one that runs), register a person, verify their address
+with the code that was mailed, upload the video, wait for its frames, download and
+check them, and show the mail that was sent. The exit code is 0 only if the archive is right.`,
 		Example: `  fotograma demo holiday.mp4
   fotograma demo holiday.mp4 --extraction '{"mode": "scenes", "format": "webp", "width": 640}'`,
 		Args: cobra.ExactArgs(1),
@@ -102,7 +103,13 @@ func walk(ctx context.Context, webURL, inboxURL string, d demoOf, out io.Writer)
 	if err := register(ctx, api, email); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Registered %s.\n\n", email)
+	fmt.Fprintf(out, "Registered %s.\n", email)
+	if inboxURL != "" {
+		if err := verify(ctx, api, out, inboxURL, email); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(out)
 
 	bars := progressBars(ctx, out)
 	video, err := uploadFile(ctx, api, d, bars)
@@ -241,26 +248,52 @@ func show(out io.Writer, video *client.Video, a *checkedArchive) error {
 	return nil
 }
 
-// showMail prints the mail that tells of the archive, once it has come.
+// verify gives back the code that was mailed to the person.
+func verify(ctx context.Context, api *client.Client, out io.Writer, inboxURL, email string) error {
+	mails, err := waitMails(ctx, inboxURL, email, 1)
+	if errors.Is(err, errNoInbox) {
+		fmt.Fprintln(out, "The address is not verified: SES is not the built-in one.")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	code, _, _ := strings.Cut(mails[0].Subject, " ")
+	if err := api.VerifyEmail(ctx, email, code); err != nil {
+		return fmt.Errorf("verify the address: %w", err)
+	}
+	fmt.Fprintln(out, "Verified the address with the code that was mailed to it.")
+	return nil
+}
+
+// showMail prints the mail that tells of the archive, once it has come after the
+// one with the code.
 func showMail(ctx context.Context, out io.Writer, inboxURL, email string) error {
+	mails, err := waitMails(ctx, inboxURL, email, 2)
+	if errors.Is(err, errNoInbox) {
+		fmt.Fprintln(out, "\nThe mail is not shown: SES is not the built-in one.")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nA mail went to %s: “%s”\n%s\n", email, mails[0].Subject, inboxURL)
+	return nil
+}
+
+// waitMails waits until so many mails have come to an address, and gives them,
+// newest first.
+func waitMails(ctx context.Context, inboxURL, email string, n int) ([]mail, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
 		mails, err := mailsTo(ctx, inboxURL, email)
-		if errors.Is(err, errNoInbox) {
-			fmt.Fprintln(out, "\nThe mail is not shown: SES is not the built-in one.")
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(mails) > 0 {
-			fmt.Fprintf(out, "\nA mail went to %s: “%s”\n%s\n", email, mails[0].Subject, inboxURL)
-			return nil
+		if err != nil || len(mails) >= n {
+			return mails, err
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("no mail has come")
+			return nil, errors.New("no mail has come")
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -7,11 +7,13 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
 
 	"github.com/fotograma/fotograma/internal/notification"
 	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/boot"
+	"github.com/fotograma/fotograma/internal/platform/mailcode"
 )
 
 func main() {
@@ -20,9 +22,12 @@ func main() {
 	service := &notification.Service{
 		Store:     &notification.Store{DB: dynamodb.NewFromConfig(fn.AWS), Table: cfg.Table},
 		Sender:    &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom},
+		Codes:     &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(fn.AWS), Secret: cfg.MailCodeSecret},
 		WebOrigin: cfg.WebOrigin,
 		Metrics:   fn.Metrics,
 		Now:       time.Now,
+
+		UnverifiedMails: cfg.UnverifiedMails,
 	}
 	lambda.Start(batch.Handle(service.HandleMessage))
 }

@@ -50,6 +50,8 @@ func Register(api *httpapi.API, s *Service) {
 	me.Security = httpapi.Login(httpapi.AccountRead)
 	huma.Register(api, me, h.me)
 	registerAPIKeys(api, h)
+	h.registerAccount(api)
+	h.registerSessions(api)
 }
 
 type handlers struct{ *Service }
@@ -61,10 +63,12 @@ type userBody struct {
 	Name      string        `json:"name" doc:"Empty if none was given." example:"Ana"`
 	Locale    locale.Locale `json:"locale" enum:"en,pt-BR" doc:"The language of mails." example:"pt-BR"`
 	CreatedAt time.Time     `json:"created_at"`
+
+	EmailVerified bool `json:"email_verified" doc:"Whether a code that was mailed to the address has come back."`
 }
 
 func renderUser(u User) userBody {
-	return userBody{ID: u.ID, Email: u.Email, Name: u.Name, Locale: u.Locale, CreatedAt: u.CreatedAt.UTC()}
+	return userBody{ID: u.ID, Email: u.Email, Name: u.Name, Locale: u.Locale, CreatedAt: u.CreatedAt.UTC(), EmailVerified: u.EmailVerified}
 }
 
 type registerInput struct {
@@ -198,9 +202,5 @@ type meOutput struct {
 
 // GET /v1/auth/me
 func (h handlers) me(ctx context.Context, _ *struct{}) (*meOutput, error) {
-	u, err := h.Account(ctx, httpapi.MustCaller(ctx).UserID)
-	if err != nil {
-		return nil, err
-	}
-	return &meOutput{Body: renderUser(u)}, nil
+	return renderMe(h.Account(ctx, httpapi.MustCaller(ctx).UserID))
 }

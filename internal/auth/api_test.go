@@ -28,6 +28,7 @@ func TestRegisterOpensAnAccountAndTellsNotification(t *testing.T) {
 	id, _ := a.body["user"].(map[string]any)["id"].(string)
 	want := map[string]any{"user": map[string]any{
 		"id": id, "email": anaEmail, "name": "Ana Souza", "locale": "pt-BR", "created_at": "2026-03-01T12:00:00Z",
+		"email_verified": false,
 	}}
 	if diff := cmp.Diff(want, a.body); a.status != http.StatusCreated || diff != "" {
 		t.Fatalf("status %d, body (-want +got):\n%s", a.status, diff)
@@ -37,8 +38,8 @@ func TestRegisterOpensAnAccountAndTellsNotification(t *testing.T) {
 	}
 
 	published := w.published()
-	if len(published) != 1 {
-		t.Fatalf("%d events were published, want 1", len(published))
+	if len(published) != 2 || published[1].Type() != (event.CodeRequested{}).EventType() {
+		t.Fatalf("published: %v, want the registration and the code", published)
 	}
 	got, err := event.As[event.UserRegistered](published[0])
 	if err != nil {
@@ -47,8 +48,8 @@ func TestRegisterOpensAnAccountAndTellsNotification(t *testing.T) {
 	if diff := cmp.Diff(event.UserRegistered{UserID: id, Email: anaEmail, Name: "Ana Souza", Locale: "pt-BR"}, got); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
 	}
-	if len(w.rows()) != 2 {
-		t.Errorf("the table holds %d rows, want the address and the profile", len(w.rows()))
+	if rows := w.rowsBut("attempts#"); len(rows) != 4 {
+		t.Errorf("the table holds %d rows, want the address, the profile, the code and an entry of the audit log", len(rows))
 	}
 }
 
@@ -90,7 +91,7 @@ func TestRegisterRefuses(t *testing.T) {
 			}
 		})
 	}
-	if rows := w.rows(); len(rows) != 0 {
+	if rows := w.rowsBut("attempts#"); len(rows) != 0 {
 		t.Errorf("%d rows were written", len(rows))
 	}
 	longest := strings.Repeat("é", 200)
@@ -162,8 +163,8 @@ func TestOfParallelRegistrationsOfOneAddressExactlyOneSucceeds(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"201": 1, "409 email_taken": 19}, tally(answers)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	if n := len(w.published()); n != 1 {
-		t.Errorf("%d events were published, want 1", n)
+	if n := len(w.published()); n != 2 {
+		t.Errorf("%d events were published, want the registration and the code", n)
 	}
 	for i, a := range answers {
 		login := w.login(anaEmail, fmt.Sprintf("the long password of %d", i))
@@ -203,8 +204,8 @@ func TestARegistrationOutlivesItsQueue(t *testing.T) {
 		}
 	}
 	published := w.published()
-	if len(published) != 1 || published[0].Subject() != id {
-		t.Errorf("published: %v, want the one of %s", published, id)
+	if len(published) != 2 || published[0].Subject() != id || published[1].Subject() != id {
+		t.Errorf("published: %v, want the two of %s", published, id)
 	}
 }
 
@@ -219,6 +220,7 @@ func TestLoginGivesTokensThatOpenTheAPI(t *testing.T) {
 	me := w.call(http.MethodGet, "/v1/auth/me", "", a.access())
 	want := map[string]any{
 		"id": id, "email": anaEmail, "name": "Ana", "locale": "en", "created_at": "2026-03-01T12:00:00Z",
+		"email_verified": false,
 	}
 	if diff := cmp.Diff(want, me.body); me.status != http.StatusOK || diff != "" {
 		t.Errorf("status %d, body (-want +got):\n%s", me.status, diff)
@@ -239,6 +241,7 @@ func TestALoginTellsNothingOfTheAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerAna()
+	w.login("carla@example.com", "x") // begins the network's window
 	var known, unknown answer
 	knownCalls := w.wire.during(func() { known = w.login(anaEmail, "not the password") })
 	unknownCalls := w.wire.during(func() { unknown = w.login("bia@example.com", "not the password") })
@@ -530,12 +533,19 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	w.refresh(tokens.refresh())
 	w.refresh(next.refresh())
 	w.call(http.MethodGet, "/v1/auth/me", "", tokens.access())
+	w.published()
+	w.forgot(anaEmail)
+	code := w.mailed(event.PurposeResetPassword, anaEmail)
+	w.reset(anaEmail, wrong(code), newPassword)
+	w.reset(anaEmail, code, newPassword)
+	w.verify("bia@example.com", code)
+	w.changeEmail(w.login(anaEmail, newPassword).access(), "carla@example.com")
 	for range 11 {
 		w.login(anaEmail, "not the password")
 	}
 	w.secrets.fail(fmt.Errorf("secrets are away"))
 	w.clock.advance(time.Hour)
-	w.login(anaEmail, anaPassword)
+	w.login(anaEmail, newPassword)
 
 	mu.Lock()
 	defer mu.Unlock()
@@ -548,6 +558,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		"e-mail": "ana@", "domain": "example.com", "name": `Ana`, "password": anaPassword, "wrong password": "not the password",
 		"access token": tokens.access(), "signature": tokens.access()[strings.LastIndexByte(tokens.access(), '.')+1:],
 		"refresh token": tokens.refresh(), "secret": tokens.refresh()[50:], "signing secret": firstSecret, "hash": "argon2id",
+		"code": code, "new password": newPassword, "key of codes": mailCodeKey, "unknown person": nobody("bia@example.com"),
 	} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the %s is in the log:\n%s", what, log.String())
@@ -578,13 +589,16 @@ func TestNothingSecretIsStored(t *testing.T) {
 	w.registerAna()
 	tokens := w.loginAna()
 	next := w.refresh(tokens.refresh())
+	w.requested()
+	w.forgot(anaEmail)
+	code := w.mailed(event.PurposeResetPassword, anaEmail)
 	raw, err := json.Marshal(w.rows())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, secret := range map[string]string{
 		"password": anaPassword, "refresh token": tokens.refresh()[43:], "next refresh token": next.refresh()[43:],
-		"access token": tokens.access(),
+		"access token": tokens.access(), "code": code, "bare code": strings.ReplaceAll(code, "-", ""),
 	} {
 		if strings.Contains(string(raw), secret) {
 			t.Errorf("the %s is in the table", what)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -68,18 +69,32 @@ const maxUserAgent = 256
 // decoyAudit is how long entries of people who do not exist are kept.
 const decoyAudit = 24 * time.Hour
 
-// audit writes down what a person did, or what somebody tried in their name.
-// The network, the user agent and the session are the request's.
+// audit writes down what a person did, or what somebody tried in their name,
+// unless the account has gone: of that nothing stays. The network, the user agent
+// and the session are the request's.
 func (s *Service) audit(ctx context.Context, userID string, a action, r result, detail string) error {
 	write, err := s.audited(ctx, userID, a, r, detail)
 	if err != nil {
 		return err
 	}
-	_, err = s.Store.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: write.Put.TableName, Item: write.Put.Item})
-	if err != nil {
+	err = s.Store.transact(ctx, s.Store.stillThere(userID), write)
+	if err != nil && len(dynamo.FailedConditions(err)) == 0 {
 		return fmt.Errorf("write %s into the audit log: %w", a, err)
 	}
 	return nil
+}
+
+// refused writes down what somebody was refused, and gives the error that tells
+// them so.
+func (s *Service) refused(ctx context.Context, userID string, a action, refusal error) error {
+	var code problem.Code
+	if known, ok := errors.AsType[*problem.Error](refusal); ok {
+		code = known.Code
+	}
+	if err := s.audit(ctx, userID, a, failed, string(code)); err != nil {
+		return err
+	}
+	return refusal
 }
 
 // audited gives the write of an entry, for the transaction of what it tells of.

@@ -17,11 +17,39 @@
 // server cannot promise that two requests overlap, a client should refresh in one
 // place at a time.
 //
+// # Mailed codes
+//
+// To verify an address, to set a forgotten password and to change the address a
+// person gives back a code that was mailed. It travels in no event and lies in no
+// table: this service and notification make it of the request and of a key that
+// only they can read (package mailcode). It is good once, for a while and a few
+// guesses, and only the newest of a purpose is. Guesses are counted before they
+// are looked at.
+//
+// # Sessions and passwords
+//
+// A new password ends sessions: all of them if it was forgotten, else all but the
+// one that asks. A login that looked at the old password begins none any more, and
+// codes that were asked for with it change nothing any more.
+//
 // # What is not told
 //
 // A login is refused in the same words and after the same work whether the
-// address is unknown or the password wrong, and attempts are counted alike. No
-// address, name, password or token is ever logged.
+// address is unknown or the password wrong, and attempts are counted alike. So it
+// is with forgotten passwords, with mailed codes and with a change to an address
+// that is taken: where there is nobody to write to, the same rows are written
+// under the key of nobody, and the same event is sent, without an address, of
+// which no mail comes. Only a registration tells that an address has an account,
+// and is limited for that. No address, name, password, code or token is ever
+// logged.
+//
+// # Limits
+//
+// What can be guessed or makes mails is limited on each address and for each
+// network (attempts.go; Limits has the figures). A network is what API Gateway
+// saw, not what a header says. Whoever knows an address can use up its attempts
+// and keep its owner from logging in, or from using a code, for a while: that is
+// the price, and sessions that have begun go on.
 package auth
 
 import (
@@ -37,6 +65,10 @@ type User struct {
 	Name      string // may be empty
 	Locale    locale.Locale
 	CreatedAt time.Time
+
+	// EmailVerified is whether the person has shown that mails to Email reach
+	// them.
+	EmailVerified bool
 }
 
 // Registration is what a person says to get an account.
@@ -60,5 +92,7 @@ type Tokens struct {
 type session struct {
 	id, userID string
 	createdAt  time.Time
+	lastUsedAt time.Time // when it began, or when its tokens were last renewed
 	expiresAt  time.Time
+	from       origin // of its last use
 }

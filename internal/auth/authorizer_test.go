@@ -161,8 +161,8 @@ func TestTheSampleEventsWork(t *testing.T) {
 		}
 	}
 	published := w.published()
-	if len(published) != 1 {
-		t.Errorf("%d events were published, want 1", len(published))
+	if len(published) != 2 {
+		t.Errorf("%d events were published, want the registration and the code", len(published))
 	}
 	// Nobody can keep a token in a file that is good for ever.
 	_, err := w.authorizer.Handle(t.Context(), sample[events.APIGatewayCustomAuthorizerRequest](t, "authorizer"))

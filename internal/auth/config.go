@@ -14,7 +14,8 @@ type Config struct {
 
 	Table                string `env:"AUTH_TABLE,required"`
 	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
-	SigningSecret        string `env:"SIGNING_SECRET,required"` // name or ARN
+	SigningSecret        string `env:"SIGNING_SECRET,required"`   // name or ARN
+	MailCodeSecret       string `env:"MAIL_CODE_SECRET,required"` // name or ARN
 	WebOrigin            string `env:"WEB_ORIGIN"`
 }
 
@@ -38,9 +39,30 @@ type Limits struct {
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"720h"`
 
 	// LoginAttempts is how many attempts to log in to one account may fail
-	// within LoginWindow, which begins with the first of them.
-	LoginAttempts int           `env:"LOGIN_ATTEMPTS" envDefault:"10"`
-	LoginWindow   time.Duration `env:"LOGIN_WINDOW" envDefault:"15m"`
+	// within LoginWindow, which begins with the first of them. LoginsPerNetwork
+	// is how many one network may make within it, to all accounts, whether or not
+	// they fail. Package ratelimit says what a network is.
+	LoginAttempts    int           `env:"LOGIN_ATTEMPTS" envDefault:"10"`
+	LoginsPerNetwork int           `env:"LOGINS_PER_NETWORK" envDefault:"300"`
+	LoginWindow      time.Duration `env:"LOGIN_WINDOW" envDefault:"15m"`
+
+	// How often one address may be registered or tried to be, and how many
+	// accounts one network may open, within RegistrationWindow.
+	RegistrationsPerAddress int           `env:"REGISTRATIONS_PER_ADDRESS" envDefault:"5"`
+	RegistrationsPerNetwork int           `env:"REGISTRATIONS_PER_NETWORK" envDefault:"100"`
+	RegistrationWindow      time.Duration `env:"REGISTRATION_WINDOW" envDefault:"1h"`
+
+	// How many codes may be asked to be mailed to one address, and by one network,
+	// within CodeWindow. That of a registration is not among them.
+	CodesPerAddress int           `env:"CODES_PER_ADDRESS" envDefault:"5"`
+	CodesPerNetwork int           `env:"CODES_PER_NETWORK" envDefault:"100"`
+	CodeWindow      time.Duration `env:"CODE_WINDOW" envDefault:"3h"`
+
+	// How many codes may be typed for one address, and by one network, within
+	// GuessWindow. Each code bears codeAttempts of them.
+	GuessesPerAddress int           `env:"GUESSES_PER_ADDRESS" envDefault:"30"`
+	GuessesPerNetwork int           `env:"GUESSES_PER_NETWORK" envDefault:"300"`
+	GuessWindow       time.Duration `env:"GUESS_WINDOW" envDefault:"1h"`
 
 	// AuditDays is for how many days an entry of the audit log is kept.
 	AuditDays int `env:"AUDIT_DAYS" envDefault:"365"`
@@ -63,13 +85,18 @@ func (l Limits) Validate() error {
 	var problems []error
 	for name, d := range map[string]time.Duration{
 		"ACCESS_LIFETIME": l.AccessLifetime, "SESSION_LIFETIME": l.SessionLifetime, "LOGIN_WINDOW": l.LoginWindow,
+		"REGISTRATION_WINDOW": l.RegistrationWindow, "CODE_WINDOW": l.CodeWindow, "GUESS_WINDOW": l.GuessWindow,
 	} {
 		if d < time.Second {
 			problems = append(problems, fmt.Errorf("%s is %s: at least a second is needed", name, d))
 		}
 	}
 	for name, n := range map[string]int{
-		"LOGIN_ATTEMPTS": l.LoginAttempts, "AUDIT_DAYS": l.AuditDays, "PASSWORD_HASHES": l.PasswordHashes,
+		"LOGIN_ATTEMPTS": l.LoginAttempts, "LOGINS_PER_NETWORK": l.LoginsPerNetwork,
+		"REGISTRATIONS_PER_ADDRESS": l.RegistrationsPerAddress, "REGISTRATIONS_PER_NETWORK": l.RegistrationsPerNetwork,
+		"CODES_PER_ADDRESS": l.CodesPerAddress, "CODES_PER_NETWORK": l.CodesPerNetwork,
+		"GUESSES_PER_ADDRESS": l.GuessesPerAddress, "GUESSES_PER_NETWORK": l.GuessesPerNetwork,
+		"AUDIT_DAYS": l.AuditDays, "PASSWORD_HASHES": l.PasswordHashes,
 		"PASSWORD_MEMORY": int(l.PasswordMemory), "PASSWORD_ITERATIONS": int(l.PasswordIterations),
 		"API_KEYS": l.APIKeys,
 	} {
@@ -89,9 +116,24 @@ const (
 	maxName = 200 // characters
 )
 
+const (
+	// codeAttempts is how often a code may be typed wrongly.
+	codeAttempts = 5
+
+	// How long codes are good.
+	verifyLifetime = 24 * time.Hour
+	resetLifetime  = 30 * time.Minute
+	changeLifetime = 24 * time.Hour
+)
+
 // routes tells where the events of auth go.
 func routes(notificationQueueURL string) map[string][]string {
+	notification := []string{notificationQueueURL}
 	return map[string][]string{
-		event.UserRegistered{}.EventType(): {notificationQueueURL},
+		event.UserRegistered{}.EventType():  notification,
+		event.ContactChanged{}.EventType():  notification,
+		event.CodeRequested{}.EventType():   notification,
+		event.PasswordChanged{}.EventType(): notification,
+		event.EmailChanged{}.EventType():    notification,
 	}
 }

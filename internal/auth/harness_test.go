@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -56,7 +58,7 @@ type secretVersion struct {
 	created   time.Time
 }
 
-// fakeSecrets is a Secrets Manager with one secret.
+// fakeSecrets is a Secrets Manager with a signing secret and a key of mail codes.
 type fakeSecrets struct {
 	mu     sync.Mutex
 	stages map[string]secretVersion
@@ -68,6 +70,7 @@ const (
 	firstSecret  = "first-secret-0123456789012345678901234567890123456789"
 	secondSecret = "second-secret-012345678901234567890123456789012345678"
 	thirdSecret  = "third-secret-0123456789012345678901234567890123456789"
+	mailCodeKey  = "mail-code-key-012345678901234567890123456789012345678"
 )
 
 func newSecrets() *fakeSecrets {
@@ -104,6 +107,9 @@ func (f *fakeSecrets) count() int {
 func (f *fakeSecrets) GetSecretValue(_ context.Context, in *secretsmanager.GetSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if aws.ToString(in.SecretId) == "fotograma/mail-codes" {
+		return &secretsmanager.GetSecretValueOutput{VersionId: aws.String("codes-1"), SecretString: aws.String(mailCodeKey)}, nil
+	}
 	if aws.ToString(in.SecretId) != "fotograma/signing" {
 		return nil, &types.ResourceNotFoundException{Message: aws.String("no such secret")}
 	}
@@ -175,12 +181,16 @@ type world struct {
 	db         *dynamodb.Client
 	sqs        *sqs.Client
 	queueURL   string
+	network    string // the IP address that requests come from
 }
 
 func testLimits() Limits {
 	return Limits{
 		AccessLifetime: 15 * time.Minute, SessionLifetime: 30 * 24 * time.Hour,
-		LoginAttempts: 10, LoginWindow: 15 * time.Minute,
+		LoginAttempts: 10, LoginsPerNetwork: 300, LoginWindow: 15 * time.Minute,
+		RegistrationsPerAddress: 50, RegistrationsPerNetwork: 100, RegistrationWindow: time.Hour,
+		CodesPerAddress: 5, CodesPerNetwork: 100, CodeWindow: 3 * time.Hour,
+		GuessesPerAddress: 30, GuessesPerNetwork: 300, GuessWindow: time.Hour,
 		AuditDays:      365,
 		PasswordMemory: 64, PasswordIterations: 1, PasswordHashes: 4, // cheap: they are not what is tested
 		APIKeys: 5,
@@ -189,7 +199,7 @@ func testLimits() Limits {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), secrets: newSecrets(), wire: &wire{}}
+	w := &world{t: t, clock: newClock(), secrets: newSecrets(), wire: &wire{}, network: "203.0.113.7"}
 	config := aws.Config{
 		Region:      "us-east-1",
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
@@ -206,7 +216,7 @@ func newWorld(t testing.TB) *world {
 		ids++
 		return fmt.Sprintf("019ca96a-0000-7000-8000-%012x", ids)
 	}
-	cfg := Config{Table: "auth", NotificationQueueURL: w.queueURL, SigningSecret: "fotograma/signing", Limits: testLimits()}
+	cfg := Config{Table: "auth", NotificationQueueURL: w.queueURL, SigningSecret: "fotograma/signing", MailCodeSecret: "fotograma/mail-codes", Limits: testLimits()}
 	service, err := New(cfg, w.db, w.sqs, w.secrets, w.clock.now, newID)
 	if err != nil {
 		t.Fatal(err)
@@ -298,6 +308,7 @@ func (w *world) call(method, path, body, bearer string, headers ...string) answe
 		ctx = httpapi.WithCaller(ctx, who)
 	}
 	r := httptest.NewRequestWithContext(ctx, method, path, bytes.NewBufferString(body))
+	r.RemoteAddr = w.network // as API Gateway tells it
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -315,11 +326,20 @@ func (w *world) call(method, path, body, bearer string, headers ...string) answe
 
 func (w *world) post(path string, body map[string]string) answer {
 	w.t.Helper()
+	return w.call(http.MethodPost, path, encode(w.t, body), "")
+}
+
+// encode gives a body as JSON; nothing for none.
+func encode(t testing.TB, body map[string]string) string {
+	t.Helper()
+	if body == nil {
+		return ""
+	}
 	raw, err := json.Marshal(body)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return w.call(http.MethodPost, path, string(raw), "")
+	return string(raw)
 }
 
 // authorize asks the authorizer as API Gateway does.
@@ -400,6 +420,14 @@ func (w *world) published() []event.Event {
 			all = append(all, e)
 		}
 	}
+}
+
+// rowsBut gives the rows of the table whose partition does not begin so.
+func (w *world) rowsBut(prefix string) []map[string]ddbtypes.AttributeValue {
+	w.t.Helper()
+	return slices.DeleteFunc(w.rows(), func(row map[string]ddbtypes.AttributeValue) bool {
+		return strings.HasPrefix(row["pk"].(*ddbtypes.AttributeValueMemberS).Value, prefix)
+	})
 }
 
 // rows gives all rows of the table.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/mailcode"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 	"github.com/fotograma/fotograma/internal/platform/ratelimit"
@@ -31,13 +32,14 @@ type Service struct {
 	Store     *Store
 	Outbox    *outbox.Outbox
 	Attempts  *ratelimit.Counter
+	Codes     *mailcode.Keys
 	Passwords *Passwords
 	Access    *AccessTokens
 	Limits    Limits
 
 	Now   func() time.Time
 	NewID func() string // UUIDs
-	Rand  io.Reader     // makes the secrets of refresh tokens
+	Rand  io.Reader     // makes the secrets of refresh tokens and the nonces of codes
 }
 
 // New makes the service from what it needs of AWS. It fails when the limits
@@ -49,6 +51,7 @@ func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, secrets SecretRead
 	return &Service{
 		Store:     &Store{DB: db, Table: cfg.Table},
 		Attempts:  &ratelimit.Counter{DB: db, Table: cfg.Table},
+		Codes:     &mailcode.Keys{Secrets: secrets, Secret: cfg.MailCodeSecret},
 		Outbox:    NewOutbox(SweepConfig{Table: cfg.Table, NotificationQueueURL: cfg.NotificationQueueURL}, db, queues, now),
 		Passwords: NewPasswords(cfg.Limits),
 		Access: &AccessTokens{
@@ -70,9 +73,9 @@ func NewOutbox(cfg SweepConfig, db *dynamodb.Client, queues *sqs.Client, now fun
 	}
 }
 
-// Register makes an account. It gives problem.EmailTaken, WeakPassword or
-// InvalidRequest. Of several registrations of one address at the same moment
-// exactly one succeeds.
+// Register makes an account, and mails a code with which to verify its address.
+// It gives problem.EmailTaken, WeakPassword, TooManyAttempts or InvalidRequest. Of
+// several registrations of one address at the same moment exactly one succeeds.
 func (s *Service) Register(ctx context.Context, r Registration) (User, error) {
 	email, err := normaliseEmail(r.Email)
 	if err != nil {
@@ -83,6 +86,9 @@ func (s *Service) Register(ctx context.Context, r Registration) (User, error) {
 		return User{}, err
 	}
 	if err := checkPassword(r.Password, email, name); err != nil {
+		return User{}, err
+	}
+	if err := s.attempt(ctx, s.Limits.registrations(), email); err != nil {
 		return User{}, err
 	}
 	hash, err := s.Passwords.Hash(ctx, r.Password)
@@ -117,13 +123,25 @@ func (s *Service) create(ctx context.Context, u User, hash string) error {
 	if err != nil {
 		return err
 	}
+	code, requested, err := s.newCode(ctx, codeRequest{to: u, purpose: event.PurposeVerifyEmail, lifetime: verifyLifetime})
+	if err != nil {
+		return err
+	}
+	entry, err := s.audited(ctx, u.ID, actionRegistered, succeeded, "")
+	if err != nil {
+		return err
+	}
 	registered, err := event.New(source, s.NewID(), u.CreatedAt, event.UserRegistered{
 		UserID: u.ID, Email: u.Email, Name: u.Name, Locale: string(u.Locale),
 	})
 	if err != nil {
 		return fmt.Errorf("create account: %w", err)
 	}
-	err = s.Outbox.Commit(ctx, writes, registered)
+	mailed, err := event.New(source, s.NewID(), u.CreatedAt, requested)
+	if err != nil {
+		return fmt.Errorf("create account: %w", err)
+	}
+	err = s.Outbox.Commit(ctx, append(writes, code, entry), registered, mailed)
 	if failed := dynamo.FailedConditions(err); len(failed) > 0 && failed[0] == 0 {
 		return problem.New(problem.EmailTaken)
 	}
@@ -142,30 +160,28 @@ func (s *Service) Login(ctx context.Context, email, password string) (Tokens, er
 	if err != nil || len(password) > maxPassword { // nobody has such an address, or password
 		return Tokens{}, problem.New(problem.InvalidCredentials)
 	}
-	wait, err := s.Attempts.Count(ctx, "login", address, ratelimit.Limit{Allowed: s.Limits.LoginAttempts, Window: s.Limits.LoginWindow}, s.Now())
-	if err != nil {
+	if err := s.attempt(ctx, s.Limits.logins(), address); err != nil {
 		return Tokens{}, err
-	}
-	if wait > 0 {
-		return Tokens{}, &problem.Error{Code: problem.TooManyAttempts, RetryAfter: wait}
 	}
 	account, err := s.authenticate(ctx, address, password)
+	if problem.Is(err, problem.InvalidCredentials) {
+		return Tokens{}, s.refused(ctx, account.ID, actionLoginFailed, err)
+	}
 	if err != nil {
 		return Tokens{}, err
 	}
-	if err := s.Attempts.Forget(ctx, "login", address); err != nil {
+	// The network's attempts stay: one good password must not buy it others.
+	if err := s.Attempts.Forget(ctx, s.Limits.logins().what, address); err != nil {
 		return Tokens{}, err
 	}
-	return s.startSession(ctx, account.ID)
+	return s.startSession(ctx, account)
 }
 
 // authenticate finds the account that an address and a password belong to. It
-// gives problem.InvalidCredentials.
+// gives problem.InvalidCredentials, together with the account of the address or
+// an empty one of nobody.
 func (s *Service) authenticate(ctx context.Context, address, password string) (*profileRow, error) {
-	account, err := s.Store.profileByEmail(ctx, address)
-	if errors.Is(err, errNotFound) {
-		account, err = &profileRow{}, nil // whose hash is nobody's
-	}
+	account, err := s.profileOrNobody(ctx, address) // the hash of nobody is nobody's
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +190,7 @@ func (s *Service) authenticate(ctx context.Context, address, password string) (*
 		return nil, err
 	}
 	if !match {
-		return nil, problem.New(problem.InvalidCredentials)
+		return account, problem.New(problem.InvalidCredentials)
 	}
 	if outdated {
 		s.rehash(ctx, account, password)
@@ -194,17 +210,32 @@ func (s *Service) rehash(ctx context.Context, account *profileRow, password stri
 	}
 }
 
-func (s *Service) startSession(ctx context.Context, userID string) (Tokens, error) {
+// startSession begins a session of somebody who has given the account's password.
+// It gives problem.InvalidCredentials when that was changed meanwhile.
+func (s *Service) startSession(ctx context.Context, account *profileRow) (Tokens, error) {
 	now := s.Now()
-	started := session{id: s.NewID(), userID: userID, createdAt: now.UTC(), expiresAt: now.Add(s.Limits.SessionLifetime)}
-	refresh, err := newRefreshToken(userID, started.id, s.Rand)
+	started := session{
+		id: s.NewID(), userID: account.ID, createdAt: now.UTC(), lastUsedAt: now.UTC(),
+		expiresAt: now.Add(s.Limits.SessionLifetime), from: originOf(ctx),
+	}
+	refresh, err := newRefreshToken(account.ID, started.id, s.Rand)
 	if err != nil {
 		return Tokens{}, err
 	}
-	if err := s.Store.startSession(ctx, started, refresh); err != nil {
+	entry := s.entry(ctx, actionLoggedIn, succeeded, "")
+	entry.sessionID = started.id
+	write, err := s.Store.putAudit(account.ID, entry, s.keepAudit(account.ID))
+	if err != nil {
 		return Tokens{}, err
 	}
-	slog.InfoContext(ctx, "session started", "user_id", userID, "session_id", started.id)
+	err = s.Store.startSession(ctx, account, started, refresh, write)
+	if errors.Is(err, errChanged) {
+		return Tokens{}, problem.New(problem.InvalidCredentials)
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	slog.InfoContext(ctx, "session started", "user_id", account.ID, "session_id", started.id)
 	return s.tokens(ctx, refresh)
 }
 
@@ -240,10 +271,16 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 // endReused ends the session of a spent token that came again.
 func (s *Service) endReused(ctx context.Context, presented refreshToken) error {
 	user, session := presented.user.String(), presented.session.String()
-	if err := s.Store.endSession(ctx, user, session); err != nil {
+	ended, err := s.Store.endSession(ctx, user, session)
+	if err != nil {
 		return err
 	}
-	slog.WarnContext(ctx, "spent refresh token came again, session ended", "user_id", user, "session_id", session)
+	if ended { // or else it is known already
+		slog.WarnContext(ctx, "spent refresh token came again, session ended", "user_id", user, "session_id", session)
+		if err := s.audit(ctx, user, actionRefreshReused, failed, session); err != nil {
+			return err
+		}
+	}
 	return problem.New(problem.SessionRevoked)
 }
 
@@ -259,7 +296,7 @@ func (s *Service) rotate(ctx context.Context, presented refreshToken) (Tokens, e
 		return Tokens{}, err
 	}
 	now := s.Now()
-	err = s.Store.rotate(ctx, presented, next, now, now.Add(s.Limits.SessionLifetime))
+	err = s.Store.rotate(ctx, presented, next, originOf(ctx), now, now.Add(s.Limits.SessionLifetime))
 	if errors.Is(err, errSpent) || errors.Is(err, errEnded) {
 		return Tokens{}, problem.New(problem.SessionRevoked)
 	}
@@ -271,11 +308,11 @@ func (s *Service) rotate(ctx context.Context, presented refreshToken) (Tokens, e
 
 // Logout ends a session.
 func (s *Service) Logout(ctx context.Context, userID, sessionID string) error {
-	if err := s.Store.endSession(ctx, userID, sessionID); err != nil {
+	if _, err := s.Store.endSession(ctx, userID, sessionID); err != nil {
 		return err
 	}
 	slog.InfoContext(ctx, "session ended", "session_id", sessionID)
-	return nil
+	return s.audit(ctx, userID, actionLoggedOut, succeeded, "")
 }
 
 // LogoutToken ends the session of a refresh token; that it has ended, or never

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -87,6 +88,16 @@ func checkPassword(password, email, name string) error {
 		return weak("is too easily guessed: it only repeats or counts")
 	}
 	return nil
+}
+
+// checkPasswordIn is checkPassword for a password in another member of the
+// request than "body.password".
+func checkPasswordIn(member, password, email, name string) error {
+	err := checkPassword(password, email, name)
+	if refused, ok := errors.AsType[*problem.Error](err); ok {
+		refused.Member = member
+	}
+	return err
 }
 
 func weak(reason string) error {

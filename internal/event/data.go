@@ -81,9 +81,19 @@ func (ContactChanged) EventType() string { return "fotograma.user.contact_change
 // EventSubject implements Data.
 func (c ContactChanged) EventSubject() string { return c.UserID }
 
+// What a mailed code is for.
+const (
+	PurposeVerifyEmail   = "verify_email"
+	PurposeResetPassword = "reset_password"
+	PurposeChangeEmail   = "change_email"
+)
+
 // CodeRequested asks for a single-use code to be mailed. The code itself is in no
 // event: package mailcode makes it of these members and of a key that only the
 // two services have.
+//
+// Without an address nothing is to be mailed. Such a one is sent where there must
+// be no mail, but where whoever asked must not notice that.
 type CodeRequested struct {
 	UserID    string    `json:"user_id"`
 	Email     string    `json:"email"` // where it goes, which is not always where other mails go
@@ -91,6 +101,7 @@ type CodeRequested struct {
 	Locale    string    `json:"locale"`
 	Purpose   string    `json:"purpose"`
 	Nonce     string    `json:"nonce"`
+	KeyID     string    `json:"key_id"` // the version of the key's secret
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
@@ -99,6 +110,32 @@ func (CodeRequested) EventType() string { return "fotograma.user.code_requested.
 
 // EventSubject implements Data.
 func (c CodeRequested) EventSubject() string { return c.UserID }
+
+// PasswordChanged says that a person has a new password, for them to be told.
+type PasswordChanged struct {
+	UserID string `json:"user_id"`
+}
+
+// EventType implements Data.
+func (PasswordChanged) EventType() string { return "fotograma.user.password_changed.v1" }
+
+// EventSubject implements Data.
+func (p PasswordChanged) EventSubject() string { return p.UserID }
+
+// EmailChanged says that a person has another address, for them to be told at the
+// one before. It goes from auth to notification and nowhere else.
+type EmailChanged struct {
+	UserID string `json:"user_id"`
+	Email  string `json:"email"` // the one before
+	Name   string `json:"name"`
+	Locale string `json:"locale"`
+}
+
+// EventType implements Data.
+func (EmailChanged) EventType() string { return "fotograma.user.email_changed.v1" }
+
+// EventSubject implements Data.
+func (e EmailChanged) EventSubject() string { return e.UserID }
 
 // AccountErased says that everything that is kept of a person must go. Whoever
 // gets it erases what it has of them, and refuses what comes of them later.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
+	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/locale"
 )
 
@@ -26,8 +27,13 @@ type Mail struct {
 type kind string
 
 const (
-	kindCompleted kind = "completed"
-	kindFailed    kind = "failed"
+	kindCompleted       kind = "completed"
+	kindFailed          kind = "failed"
+	kindVerifyEmail     kind = event.PurposeVerifyEmail
+	kindResetPassword   kind = event.PurposeResetPassword
+	kindChangeEmail     kind = event.PurposeChangeEmail
+	kindPasswordChanged kind = "password_changed"
+	kindEmailChanged    kind = "email_changed"
 )
 
 // content is what templates may use.
@@ -39,6 +45,7 @@ type content struct {
 	ExpiresAt time.Time
 	Notices   []string // codes; templates see sentences
 	Link      string
+	Code      string
 }
 
 //go:embed templates

@@ -1,10 +1,19 @@
-// Package notification is the service that tells people by mail how their
-// videos ended. It keeps whom to write to, and what was sent, so that a mail
-// goes out once per event and recipient however often the event comes.
+// Package notification is the service that writes mails to people: how their
+// videos ended, the codes that they asked for, and what was changed about their
+// account. It keeps whom to write to, and what was sent, so that a mail goes out
+// once per event and recipient however often the event comes.
 //
 // Between SES taking a mail and the row that says so lies one moment in which a
 // crash makes the mail go out twice: SES has no idempotency key that could
 // close it.
+//
+// # Addresses that are not verified
+//
+// Anybody can open an account with somebody else's address. So that nobody can
+// have us flood it, an address that is not verified gets few mails
+// (Config.UnverifiedMails), enough to see how one's first videos ended, and after
+// them none until it is verified. Mails with codes are not among them: auth limits
+// how often they can be asked for.
 package notification
 
 import (
@@ -19,6 +28,7 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/locale"
 	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/mailcode"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
@@ -28,14 +38,21 @@ type Config struct {
 	Table     string `env:"NOTIFICATION_TABLE,required"`
 	MailFrom  string `env:"MAIL_FROM,required"`
 	WebOrigin string `env:"WEB_ORIGIN,required"`
+
+	MailCodeSecret string `env:"MAIL_CODE_SECRET,required"` // name or ARN
+
+	// UnverifiedMails is how many mails are sent to an address that is not
+	// verified, codes not counted.
+	UnverifiedMails int `env:"UNVERIFIED_MAILS" envDefault:"5"`
 }
 
 // Contact is whom to write to, and how.
 type Contact struct {
-	UserID string
-	Email  string
-	Name   string // may be empty
-	Locale locale.Locale
+	UserID   string
+	Email    string
+	Name     string // may be empty
+	Locale   locale.Locale
+	Verified bool // Email: the person has shown that mails reach them
 }
 
 // Sender sends a mail and gives the ID under which the provider knows it.
@@ -47,9 +64,13 @@ type Sender interface {
 type Service struct {
 	Store     *Store
 	Sender    Sender
+	Codes     *mailcode.Keys
 	WebOrigin string // links in mails begin with it
 	Metrics   *metrics.Recorder
 	Now       func() time.Time
+
+	// UnverifiedMails is as in Config.
+	UnverifiedMails int
 }
 
 // HandleMessage handles the event of one message.
@@ -62,6 +83,14 @@ func (s *Service) HandleMessage(ctx context.Context, m events.SQSMessage) error 
 	switch e.Type() {
 	case event.UserRegistered{}.EventType():
 		return s.registered(ctx, e)
+	case event.ContactChanged{}.EventType():
+		return s.contactChanged(ctx, e)
+	case event.CodeRequested{}.EventType():
+		return s.codeRequested(ctx, e)
+	case event.PasswordChanged{}.EventType():
+		return s.passwordChanged(ctx, e)
+	case event.EmailChanged{}.EventType():
+		return s.emailChanged(ctx, e)
 	case event.ProcessingCompleted{}.EventType():
 		return s.completed(ctx, e)
 	case event.ProcessingFailed{}.EventType():
@@ -78,7 +107,62 @@ func (s *Service) registered(ctx context.Context, e event.Event) error {
 	}
 	return s.Store.PutContact(ctx, Contact{
 		UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale),
-	})
+	}, 1)
+}
+
+func (s *Service) contactChanged(ctx context.Context, e event.Event) error {
+	data, err := event.As[event.ContactChanged](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	return s.Store.PutContact(ctx, Contact{
+		UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale), Verified: data.Verified,
+	}, data.Version)
+}
+
+// codeRequested mails a code to where the event says: the person is perhaps not
+// known yet, or the address not theirs yet.
+func (s *Service) codeRequested(ctx context.Context, e event.Event) error {
+	data, err := event.As[event.CodeRequested](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	if data.Email == "" {
+		return nil // see event.CodeRequested
+	}
+	if !s.Now().Before(data.ExpiresAt) {
+		slog.InfoContext(ctx, "code expired before it was mailed")
+		return nil
+	}
+	k := kind(data.Purpose)
+	if k != kindVerifyEmail && k != kindResetPassword && k != kindChangeEmail {
+		return fmt.Errorf("%w: no mail for a code to %s", event.ErrMalformed, data.Purpose)
+	}
+	key, err := s.Codes.Version(ctx, data.KeyID)
+	if err != nil {
+		return err
+	}
+	to := Contact{UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale)}
+	return s.send(ctx, e, to, k, content{Code: mailcode.Code(key, data), ExpiresAt: data.ExpiresAt})
+}
+
+func (s *Service) passwordChanged(ctx context.Context, e event.Event) error {
+	data, err := event.As[event.PasswordChanged](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	return s.mail(ctx, e, data.UserID, kindPasswordChanged, content{})
+}
+
+// emailChanged tells the address that was a person's, at most once for each
+// address that they have verified since.
+func (s *Service) emailChanged(ctx context.Context, e event.Event) error {
+	data, err := event.As[event.EmailChanged](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	to := Contact{UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale)}
+	return s.send(ctx, e, to, kindEmailChanged, content{})
 }
 
 func (s *Service) completed(ctx context.Context, e event.Event) error {
@@ -110,18 +194,37 @@ func (s *Service) failed(ctx context.Context, e event.Event) error {
 
 func (s *Service) link(videoID string) string { return s.WebOrigin + "/videos/" + videoID }
 
-// mail sends one mail about an event, unless it was sent before.
+// mail sends a person one mail about an event, unless it was sent before, or
+// their address is not verified and has had enough.
 func (s *Service) mail(ctx context.Context, e event.Event, userID string, k kind, c content) error {
 	contact, err := s.Store.Contact(ctx, userID)
 	if err != nil {
 		return err // not known yet is an error too: the registration's event is under way
 	}
+	if !contact.Verified {
+		counted, err := s.Store.CountUnverified(ctx, userID, e.ID(), s.UnverifiedMails)
+		if err != nil {
+			return err
+		}
+		if !counted {
+			slog.InfoContext(ctx, "mail not sent: the address is not verified", "kind", string(k))
+			return nil
+		}
+	}
+	return s.send(ctx, e, contact, k, c)
+}
+
+// send sends one mail about an event, unless it was sent before.
+func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k kind, c content) error {
 	c.Name = contact.Name
 	m, err := write(k, contact.Locale, c)
 	if err != nil {
 		return err
 	}
-	claim := Claim{UserID: userID, EventID: e.ID(), Kind: string(k), VideoID: e.Subject(), At: s.Now()}
+	claim := Claim{UserID: contact.UserID, EventID: e.ID(), Kind: string(k), At: s.Now()}
+	if e.Subject() != contact.UserID {
+		claim.VideoID = e.Subject()
+	}
 	if err := s.Store.Claim(ctx, claim); errors.Is(err, errSent) {
 		slog.InfoContext(ctx, "mail was sent before")
 		return nil

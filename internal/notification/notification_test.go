@@ -13,10 +13,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/notification"
+	"github.com/fotograma/fotograma/internal/platform/mailcode"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
@@ -56,7 +58,8 @@ func newWorld(t *testing.T) *world {
 		Store: &notification.Store{
 			DB: dynamodb.NewFromConfig(cloud.Config), Table: cloud.Env(t, "NotifyFunction")["NOTIFICATION_TABLE"],
 		},
-		Sender: w.post, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
+		Codes:  &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(cloud.Config), Secret: cloud.Env(t, "NotifyFunction")["MAIL_CODE_SECRET"]},
+		Sender: w.post, UnverifiedMails: 3, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
 	}
 	return w
 }
@@ -198,6 +201,155 @@ func TestAnEventThatComesBeforeItsPersonComesAgain(t *testing.T) {
 	if n := len(w.post.mails); n != 1 {
 		t.Errorf("%d mails, want 1", n)
 	}
+}
+
+// requested asks for a code to be mailed, and gives the code.
+func (w *world) requested(purpose, locale string) (event.CodeRequested, string) {
+	w.t.Helper()
+	keyID, key, err := w.service.Codes.Current(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := event.CodeRequested{
+		UserID: "ana", Email: "ana.souza@example.com", Name: "Ana <i>", Locale: locale, Purpose: purpose, Nonce: "n", KeyID: keyID,
+		ExpiresAt: noon.Add(30 * time.Minute),
+	}
+	return r, mailcode.Code(key, r)
+}
+
+func TestACodeIsMailedToWhereItWasAsked(t *testing.T) {
+	w := newWorld(t) // in which nobody is known yet
+	for i, c := range []struct{ purpose, locale, text string }{
+		{event.PurposeVerifyEmail, "en", "confirm your e-mail address"},
+		{event.PurposeVerifyEmail, "pt-BR", "Confirme o seu e-mail"},
+		{event.PurposeResetPassword, "en", "set a new password"},
+		{event.PurposeResetPassword, "pt-BR", "definir uma nova senha"},
+		{event.PurposeChangeEmail, "en", "takes this e-mail address"},
+		{event.PurposeChangeEmail, "pt-BR", "passa a usar este e-mail"},
+	} {
+		t.Run(c.purpose+" "+c.locale, func(t *testing.T) {
+			w.post.to, w.post.mails = nil, nil
+			data, code := w.requested(c.purpose, c.locale)
+			id := fmt.Sprintf("e%d", i)
+			w.must(id, data)
+			w.must(id, data)
+			if len(w.post.mails) != 1 || w.post.to[0] != "ana.souza@example.com" {
+				t.Fatalf("%d mails to %v", len(w.post.mails), w.post.to)
+			}
+			m := w.post.mails[0]
+			for part, text := range map[string]string{"subject": m.Subject, "text": m.Text, "HTML": m.HTML} {
+				if !strings.Contains(text, code) {
+					t.Errorf("the code is not in the %s:\n%s", part, text)
+				}
+			}
+			for _, want := range []string{c.text, "12:30 UTC"} {
+				if !strings.Contains(m.Text, want) || !strings.Contains(m.HTML, want) {
+					t.Errorf("no %q in\n%s\n%s", want, m.Text, m.HTML)
+				}
+			}
+			if strings.Contains(m.HTML, "<i>") || !strings.Contains(m.HTML, `lang="`+c.locale+`"`) {
+				t.Errorf("the HTML is\n%s", m.HTML)
+			}
+		})
+	}
+}
+
+func TestACodeThatIsGoodForNothingIsNotMailed(t *testing.T) {
+	w := newWorld(t)
+	silent, _ := w.requested(event.PurposeResetPassword, "en")
+	silent.Email = ""
+	w.must("e1", silent)
+	late, _ := w.requested(event.PurposeResetPassword, "en")
+	w.now = late.ExpiresAt
+	w.must("e2", late)
+	if n := len(w.post.mails); n != 0 {
+		t.Errorf("%d mails, want none", n)
+	}
+	w.now = noon
+	odd, _ := w.requested("something_else", "en")
+	if err := w.handle("e3", odd); !errors.Is(err, event.ErrMalformed) {
+		t.Errorf("error %v, want ErrMalformed", err)
+	}
+}
+
+func TestPeopleAreToldWhatWasChanged(t *testing.T) {
+	for locale, texts := range map[string][2]string{
+		"en":    {"Your password was changed", "Your account has another e-mail address"},
+		"pt-BR": {"A sua senha foi alterada", "A sua conta tem outro e-mail"},
+	} {
+		t.Run(locale, func(t *testing.T) {
+			w := newWorld(t)
+			w.must("registered", person(locale))
+			w.must("e1", event.PasswordChanged{UserID: "ana"})
+			w.must("e2", event.EmailChanged{UserID: "ana", Email: "before@example.com", Name: "Ana", Locale: locale})
+			if len(w.post.mails) != 2 || w.post.to[0] != "ana@example.com" || w.post.to[1] != "before@example.com" {
+				t.Fatalf("%d mails to %v", len(w.post.mails), w.post.to)
+			}
+			for i, want := range texts {
+				if m := w.post.mails[i]; m.Subject != want || !strings.Contains(m.Text, "Ana") || !strings.Contains(m.HTML, "Ana") {
+					t.Errorf("mail %+v, want %q", m, want)
+				}
+			}
+		})
+	}
+}
+
+func contact(version int, email string) event.ContactChanged {
+	return event.ContactChanged{UserID: "ana", Email: email, Name: "Ana", Locale: "en", Verified: true, Version: version}
+}
+
+// Events come twice and out of order: the newest contact stays.
+func TestAnOlderContactNeverWins(t *testing.T) {
+	w := newWorld(t)
+	for i, step := range []struct {
+		data event.Data
+		to   string
+	}{
+		{contact(2, "second@example.com"), "second@example.com"},
+		{person("en"), "second@example.com"},
+		{contact(4, "fourth@example.com"), "fourth@example.com"},
+		{contact(3, "third@example.com"), "fourth@example.com"},
+		{contact(4, "fourth@example.com"), "fourth@example.com"},
+	} {
+		w.must(fmt.Sprintf("contact-%d", i), step.data)
+		w.must(fmt.Sprintf("video-%d", i), completed())
+		if got := w.post.to[len(w.post.to)-1]; got != step.to {
+			t.Errorf("after step %d the mail went to %s, want %s", i, got, step.to)
+		}
+	}
+}
+
+func TestAnAddressThatIsNotVerifiedGetsFewMails(t *testing.T) {
+	w := newWorld(t)
+	w.must("registered", person("en"))
+	mails := func(want int) {
+		t.Helper()
+		if n := len(w.post.mails); n != want {
+			t.Fatalf("%d mails, want %d", n, want)
+		}
+	}
+	w.post.fail = errors.New("throttled")
+	for range 5 { // deliveries of one event, which counts once
+		_ = w.handle("e0", completed())
+	}
+	w.post.fail = nil
+	w.must("e0", completed())
+	w.must("e1", completed())
+	w.must("e2", event.PasswordChanged{UserID: "ana"})
+	mails(3)
+	w.must("e3", completed())
+	w.must("renamed", event.ContactChanged{UserID: "ana", Email: "ana@example.com", Name: "Anna", Locale: "en", Version: 2})
+	w.must("e4", completed())
+	mails(3)
+
+	code, _ := w.requested(event.PurposeVerifyEmail, "en")
+	w.must("code", code)
+	mails(4)
+	w.must("verified", contact(3, "ana@example.com"))
+	for i := range 5 {
+		w.must(fmt.Sprintf("later-%d", i), completed())
+	}
+	mails(9)
 }
 
 func TestWhatNobodyCanReadFails(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/locale"
@@ -42,25 +43,56 @@ var (
 	errUnknownContact = errors.New("contact not known yet")
 )
 
+// contactRow is a contact. Beside what is here it has version, and unverified:
+// the IDs of the events that mails told of while the address was not verified.
 type contactRow struct {
 	dynamo.Key
-	Email  string        `dynamodbav:"email"`
-	Name   string        `dynamodbav:"name"`
-	Locale locale.Locale `dynamodbav:"locale"`
+	Email    string        `dynamodbav:"email"`
+	Name     string        `dynamodbav:"name"`
+	Locale   locale.Locale `dynamodbav:"locale"`
+	Verified bool          `dynamodbav:"verified"`
 }
 
 func contactKey(userID string) dynamo.Key { return dynamo.Key{PK: "user#" + userID, SK: "contact"} }
 
-// PutContact keeps whom to write to.
-func (s *Store) PutContact(ctx context.Context, c Contact) error {
-	item, err := dynamo.Marshal(contactRow{Key: contactKey(c.UserID), Email: c.Email, Name: c.Name, Locale: c.Locale})
-	if err != nil {
-		return err
-	}
-	if _, err := s.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Table, Item: item}); err != nil {
+// PutContact keeps whom to write to, unless a later version of it is there.
+func (s *Store) PutContact(ctx context.Context, c Contact, version int) error {
+	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                &s.Table,
+		Key:                      contactKey(c.UserID).Item(),
+		UpdateExpression:         aws.String("SET email = :email, #name = :name, locale = :locale, verified = :verified, version = :version"),
+		ConditionExpression:      aws.String("attribute_not_exists(version) OR version < :version"),
+		ExpressionAttributeNames: map[string]string{"#name": "name"}, // reserved word
+		ExpressionAttributeValues: dynamo.Item{
+			":email": dynamo.S(c.Email), ":name": dynamo.S(c.Name), ":locale": dynamo.S(string(c.Locale)),
+			":verified": &types.AttributeValueMemberBOOL{Value: c.Verified}, ":version": dynamo.N(version),
+		},
+	})
+	if err != nil && !dynamo.ConditionFailed(err) {
 		return fmt.Errorf("put contact: %w", err)
 	}
 	return nil
+}
+
+// CountUnverified counts the mail of an event to an address that is not verified,
+// once however often it is asked. It tells false when there were so many already.
+func (s *Store) CountUnverified(ctx context.Context, userID, eventID string, most int) (bool, error) {
+	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:           &s.Table,
+		Key:                 contactKey(userID).Item(),
+		UpdateExpression:    aws.String("ADD unverified :events"),
+		ConditionExpression: aws.String("attribute_not_exists(unverified) OR size(unverified) < :most OR contains(unverified, :event)"),
+		ExpressionAttributeValues: dynamo.Item{
+			":events": &types.AttributeValueMemberSS{Value: []string{eventID}}, ":event": dynamo.S(eventID), ":most": dynamo.N(most),
+		},
+	})
+	if dynamo.ConditionFailed(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("count mail to an unverified address: %w", err)
+	}
+	return true, nil
 }
 
 // Contact finds whom to write to; errUnknownContact if that is not known.
@@ -76,7 +108,7 @@ func (s *Store) Contact(ctx context.Context, userID string) (Contact, error) {
 	if err != nil {
 		return Contact{}, err
 	}
-	return Contact{UserID: userID, Email: r.Email, Name: r.Name, Locale: r.Locale}, nil
+	return Contact{UserID: userID, Email: r.Email, Name: r.Name, Locale: r.Locale, Verified: r.Verified}, nil
 }
 
 // Claim is the right to send one mail.
@@ -84,7 +116,7 @@ type Claim struct {
 	UserID  string
 	EventID string
 	Kind    string
-	VideoID string
+	VideoID string // empty if it is about none
 	At      time.Time
 }
 

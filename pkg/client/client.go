@@ -113,6 +113,8 @@ type User struct {
 	Name      string    `json:"name"`
 	Locale    string    `json:"locale"`
 	CreatedAt time.Time `json:"created_at"`
+
+	EmailVerified bool `json:"email_verified"`
 }
 
 // NewUser is an account to be.
@@ -135,6 +137,12 @@ func (c *Client) Register(ctx context.Context, u NewUser) (User, error) {
 	}
 	err := c.call(ctx, http.MethodPost, "/v1/auth/register", nil, u, &out)
 	return out.User, err
+}
+
+// VerifyEmail gives back the code that was mailed to an address; code
+// "invalid_code" if it is not good.
+func (c *Client) VerifyEmail(ctx context.Context, email, code string) error {
+	return c.call(ctx, http.MethodPost, "/v1/auth/email/verify", nil, map[string]string{"email": email, "code": code}, nil)
 }
 
 // Login begins a session, which the following calls use.

@@ -43,6 +43,92 @@ func TestAccounts(t *testing.T) {
 	post("/refresh", map[string]string{"refresh_token": "nonsense"}).refused(t, 401, "session_revoked")
 }
 
+func TestAnAccountGoesByItsMails(t *testing.T) {
+	t.Parallel()
+	p := shared.newcomer(t, "pt-BR")
+	post := func(path string, body map[string]string) answer { return shared.call(t, "POST", "/v1/auth"+path, body) }
+	done := func(a answer, status int) {
+		t.Helper()
+		if a.status != status {
+			t.Fatalf("%d, want %d: %s", a.status, status, a.body)
+		}
+	}
+	me := func() (u client.User) {
+		t.Helper()
+		p.call("GET", "/v1/auth/me", nil).into(t, 200, &u)
+		return u
+	}
+	if me().EmailVerified {
+		t.Error("the address is verified before the code came back")
+	}
+	code := p.waitCode(1)
+	post("/email/verify", map[string]string{"email": "x" + p.email, "code": code}).refused(t, 422, "invalid_code")
+	done(post("/email/verify", map[string]string{"email": p.email, "code": code}), 204)
+	if !me().EmailVerified {
+		t.Error("the address is not verified")
+	}
+
+	// Forgotten: a mail, a new password, no session from before.
+	session := p.login()
+	done(post("/password/forgot", map[string]string{"email": "x" + p.email}), 202)
+	done(post("/password/forgot", map[string]string{"email": p.email}), 202)
+	next := "another " + p.password
+	reset := map[string]string{"email": p.email, "code": p.waitCode(2), "password": next}
+	done(post("/password/reset", reset), 204)
+	post("/password/reset", reset).refused(t, 422, "invalid_code")
+	post("/refresh", map[string]string{"refresh_token": session.Refresh}).refused(t, 401, "session_revoked")
+	post("/login", map[string]string{"email": p.email, "password": p.password}).refused(t, 401, "invalid_credentials")
+	p.password, p.token = next, ""
+	if told := p.waitMails(1)[0]; told.Subject != "A sua senha foi alterada" {
+		t.Errorf("the person was told %q", told.Subject)
+	}
+
+	// Another address, and the one before is told.
+	moved := "moved-" + p.email
+	done(p.call("POST", "/v1/auth/email", map[string]string{"email": moved, "password": p.password}), 202)
+	var user client.User
+	p.call("POST", "/v1/auth/email/confirm", map[string]string{"code": p.waitCodeAt(moved, 1)}).into(t, 200, &user)
+	if user.Email != moved || !user.EmailVerified {
+		t.Errorf("the account is %+v", user)
+	}
+	if told := p.waitMails(2)[0]; told.Subject != "A sua conta tem outro e-mail" {
+		t.Errorf("the address before was told %q", told.Subject)
+	}
+	p.email = moved
+
+	var log struct {
+		Entries []struct{ Action, Network string }
+	}
+	p.call("GET", "/v1/auth/audit", nil).into(t, 200, &log)
+	if len(log.Entries) == 0 || log.Entries[0].Action != "email_changed" || log.Entries[0].Network != "127.0.0.1" {
+		t.Errorf("the audit log is %+v", log.Entries)
+	}
+	if inbox := p.inbox("x" + p.email); len(inbox) != 0 {
+		t.Errorf("mails went to an address without an account: %+v", inbox)
+	}
+}
+
+func TestSomebodyElsesMailboxIsNotFlooded(t *testing.T) {
+	t.Parallel()
+	p := shared.newcomer(t, "en")
+	p.waitCode(1)
+	for range 7 {
+		p.wait(p.upload("notes.mp4", []byte("not a video"), "").ID)
+	}
+	p.waitMails(5) // UnverifiedMails of the template
+	done := p.call("POST", "/v1/auth/email/verification", nil)
+	if done.status != 202 {
+		t.Fatalf("another code: %d %s", done.status, done.body)
+	}
+	if err := p.VerifyEmail(t.Context(), p.email, p.waitCode(2)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "mails come again", func() bool { // notification hears of it a moment later
+		p.wait(p.upload("notes.mp4", []byte("not a video"), "").ID)
+		return len(p.mails()) > 5
+	})
+}
+
 func TestTooManyLoginsAreHeldBack(t *testing.T) {
 	t.Parallel()
 	p := shared.person(t, "en")

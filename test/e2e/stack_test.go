@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,6 +132,10 @@ func (s *stack) start(parameters ...string) error {
 	}
 	args := []string{"up", "--addr", s.web, "--aws-addr", s.aws, "--data-dir", filepath.Join(s.dir, "data"),
 		"-p", fmt.Sprintf("LeaseSeconds=%d", int(lease.Seconds())), "-p", "MaxUploadsPerHour=100000"}
+	// All tests come from one network.
+	for _, limit := range []string{"LoginsPerNetwork", "RegistrationsPerNetwork", "CodesPerNetwork", "GuessesPerNetwork"} {
+		args = append(args, "-p", limit+"=100000")
+	}
 	for _, p := range parameters {
 		args = append(args, "-p", p)
 	}
@@ -206,7 +212,7 @@ func (s *stack) awsConfig() aws.Config {
 	}
 }
 
-// person is somebody with an account, logged in.
+// person is somebody with an account, logged in, whose address is verified.
 type person struct {
 	*client.Client
 	t               testing.TB
@@ -217,6 +223,16 @@ type person struct {
 }
 
 func (s *stack) person(t testing.TB, locale string) *person {
+	t.Helper()
+	p := s.newcomer(t, locale)
+	if err := p.VerifyEmail(t.Context(), p.email, p.waitCode(1)); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// newcomer is a person whose address is not verified.
+func (s *stack) newcomer(t testing.TB, locale string) *person {
 	t.Helper()
 	p := &person{Client: s.client(), t: t, stack: s, email: strings.ToLower(rand.Text()) + "@example.com", password: rand.Text()}
 	user, err := p.Register(t.Context(), client.NewUser{Email: p.email, Password: p.password, Name: "Ana", Locale: locale})
@@ -336,10 +352,41 @@ type mail struct {
 	HTML    string `json:"html"`
 }
 
-// mails gives those that went to a person so far, newest first.
+// aCode is how the subject of a mail with a code begins.
+var aCode = regexp.MustCompile("^[0-9A-Z]{4}-[0-9A-Z]{4} ")
+
+// mails gives those that went to a person so far, but for codes, newest first.
 func (p *person) mails() []mail {
 	p.t.Helper()
-	resp, err := http.Get("http://" + p.stack.aws + "/_fotograma/inbox/messages?to=" + url.QueryEscape(p.email))
+	return slices.DeleteFunc(p.inbox(p.email), func(m mail) bool { return aCode.MatchString(m.Subject) })
+}
+
+// waitCode waits until so many codes have been mailed to a person, and gives the
+// newest.
+func (p *person) waitCode(n int) string {
+	p.t.Helper()
+	return p.waitCodeAt(p.email, n)
+}
+
+// waitCodeAt is waitCode for another address.
+func (p *person) waitCodeAt(email string, n int) string {
+	p.t.Helper()
+	var codes []mail
+	until(p.t, fmt.Sprintf("%d codes have come to %s", n, email), func() bool {
+		codes = slices.DeleteFunc(p.inbox(email), func(m mail) bool { return !aCode.MatchString(m.Subject) })
+		return len(codes) >= n
+	})
+	code, _, _ := strings.Cut(codes[0].Subject, " ")
+	if m := codes[0]; !strings.Contains(m.Text, code) || !strings.Contains(m.HTML, code) {
+		p.t.Errorf("the code is not in the mail: %+v", m)
+	}
+	return code
+}
+
+// inbox gives all mails that went to an address so far, newest first.
+func (p *person) inbox(email string) []mail {
+	p.t.Helper()
+	resp, err := http.Get("http://" + p.stack.aws + "/_fotograma/inbox/messages?limit=500&to=" + url.QueryEscape(email))
 	if err != nil {
 		p.t.Fatal(err)
 	}

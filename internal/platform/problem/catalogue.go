@@ -21,6 +21,8 @@ const (
 	EmailTaken         Code = "email_taken"
 	WeakPassword       Code = "weak_password"
 	InvalidCredentials Code = "invalid_credentials" //nolint:gosec // a code, not a credential
+	WrongPassword      Code = "wrong_password"      //nolint:gosec // a code, not a credential
+	InvalidCode        Code = "invalid_code"
 	TooManyAttempts    Code = "too_many_attempts"
 	SessionRevoked     Code = "session_revoked"
 	InvalidExtraction  Code = "invalid_extraction"
@@ -159,10 +161,20 @@ var catalogue = map[Code]row{
 		Text{"Wrong e-mail or password", "The e-mail address and the password do not belong together."},
 		Text{"E-mail ou senha incorretos", "O e-mail e a senha não combinam."},
 	},
+	WrongPassword: {
+		http.StatusUnprocessableEntity,
+		Text{"Wrong password", "That is not your current password. Type it again, or have a code mailed to set a new one."},
+		Text{"Senha incorreta", "Essa não é a sua senha atual. Digite-a de novo ou peça um código por e-mail para definir outra."},
+	},
+	InvalidCode: {
+		http.StatusUnprocessableEntity,
+		Text{"Code not valid", "This code is wrong, was used, or is too old. Type it again, or have a new one mailed: only the newest is good."},
+		Text{"Código inválido", "Este código está errado, já foi usado ou é antigo demais. Digite-o de novo ou peça outro: só vale o mais novo."},
+	},
 	TooManyAttempts: {
 		http.StatusTooManyRequests,
-		Text{"Too many attempts", "Too many attempts to log in. Wait a little and try again."},
-		Text{"Tentativas demais", "Houve tentativas demais de entrar. Espere um pouco e tente de novo."},
+		Text{"Too many attempts", "There were too many attempts. Wait as long as Retry-After says, and try again."},
+		Text{"Tentativas demais", "Houve tentativas demais. Espere o tempo que Retry-After informa e tente de novo."},
 	},
 	SessionRevoked: {
 		http.StatusUnauthorized,

@@ -49,6 +49,7 @@ var reasons = []struct{ en, pt string }{
 	{"must have at most %s characters", "deve ter no máximo %s caracteres"},
 	{"must have at least %s characters", "deve ter ao menos %s caracteres"},
 	{"must not contain control characters", "não pode ter caracteres de controle"},
+	{"is not your current password", "não é a sua senha atual"},
 	{"must not be your e-mail address", "não pode ser o seu e-mail"},
 	{"must be an e-mail address such as %s", "deve ser um e-mail como %s"},
 	{"is too easily guessed: it is, or is made from, one of the most common passwords", "é fácil demais de adivinhar: é uma das senhas mais comuns, ou é feita de uma delas"},
