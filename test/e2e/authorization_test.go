@@ -72,14 +72,14 @@ func contract(t testing.TB) []operation {
 // asking is how an operation is asked for that needs more than its path.
 type asking struct {
 	thing func(p *person) string // makes a thing of a person's, and gives its ID
-	body  map[string]any
+	body  func(p *person) any    // what such a person may send
 }
 
 // askings has all operations that need a login and name a thing, or want a body.
 var askings = map[string]asking{
-	"POST /v1/auth/keys":            {body: map[string]any{"name": "another", "scopes": []string{"videos:read"}}},
+	"POST /v1/auth/keys":            {body: always(map[string]any{"name": "another", "scopes": []string{"videos:read"}})},
 	"DELETE /v1/auth/keys/{id}":     {thing: someKeyOf},
-	"POST /v1/videos":               {body: map[string]any{"filename": "a.mp4", "size": 1000, "content_type": "video/mp4"}},
+	"POST /v1/videos":               {body: always(map[string]any{"filename": "a.mp4", "size": 1000, "content_type": "video/mp4"})},
 	"GET /v1/videos/{id}":           {thing: someVideoOf},
 	"DELETE /v1/videos/{id}":        {thing: someVideoOf},
 	"POST /v1/videos/{id}/cancel":   {thing: someVideoOf},
@@ -87,9 +87,11 @@ var askings = map[string]asking{
 	"GET /v1/videos/{id}/download":  {thing: someVideoOf},
 	"GET /v1/videos/{id}/manifest":  {thing: someVideoOf},
 	"GET /v1/videos/{id}/parts":     {thing: someLargeVideoOf},
-	"POST /v1/videos/{id}/parts":    {thing: someLargeVideoOf, body: map[string]any{"part_numbers": []int{1}}},
+	"POST /v1/videos/{id}/parts":    {thing: someLargeVideoOf, body: always(map[string]any{"part_numbers": []int{1}})},
 	"POST /v1/videos/{id}/retry":    {thing: someVideoOf},
 }
+
+func always(body any) func(*person) any { return func(*person) any { return body } }
 
 func someVideoOf(p *person) string { return p.announced(1000) }
 
@@ -178,39 +180,50 @@ type matrix struct {
 	owner  *person  // who has the things
 }
 
-// ask sends the operation with a credential; it names a thing if an ID is given.
-func (m matrix) ask(t testing.TB, id, authorization string) answer {
+// nothing is the ID of no thing.
+const nothing = "01a20b9b-9ea3-724a-a376-52573ffc072b"
+
+// ask sends the operation about nothing, with a credential.
+func (m matrix) ask(t testing.TB, authorization string) answer {
 	t.Helper()
-	if id == "" {
-		id = "01a20b9b-9ea3-724a-a376-52573ffc072b" // of nothing
-	}
 	var body any
 	if m.Body != nil {
 		body = map[string]any{}
 	}
-	if m.body != nil {
-		body = m.body
+	return m.send(t, nothing, body, authorization)
+}
+
+// askProperly sends the operation as the owner would, about a thing of theirs.
+func (m matrix) askProperly(t testing.TB, authorization string) answer {
+	t.Helper()
+	id := nothing
+	if m.thing != nil {
+		id = m.thing(m.owner)
 	}
+	var body any
+	switch {
+	case m.body != nil:
+		body = m.body(m.owner)
+	case m.Body != nil:
+		body = map[string]any{}
+	}
+	return m.send(t, id, body, authorization)
+}
+
+func (m matrix) send(t testing.TB, id string, body any, authorization string) answer {
+	t.Helper()
 	var headers []string
 	if authorization != "" {
 		headers = []string{"Authorization: " + authorization}
 	}
-	return shared.call(t, m.method, strings.NewReplacer("{id}", id).Replace(m.path), body, headers...)
-}
-
-// make makes the thing that the operation names, if it names one.
-func (m matrix) make() string {
-	if m.thing == nil {
-		return ""
-	}
-	return m.thing(m.owner)
+	return shared.call(t, m.method, strings.ReplaceAll(m.path, "{id}", id), body, headers...)
 }
 
 // checkOpen: nobody is asked who they are, and what they say does not matter.
 func (m matrix) checkOpen(t *testing.T) {
-	anonymous := m.ask(t, "", "")
+	anonymous := m.ask(t, "")
 	for name, authorization := range m.bad(t) {
-		if a := m.ask(t, "", authorization); a.status != anonymous.status || strings.Contains(string(a.body), `"code":"unauthorized"`) {
+		if a := m.ask(t, authorization); a.status != anonymous.status || strings.Contains(string(a.body), `"code":"unauthorized"`) {
 			t.Errorf("with %s: %d, without: %d %s", name, a.status, anonymous.status, a.body)
 		}
 	}
@@ -219,7 +232,7 @@ func (m matrix) checkOpen(t *testing.T) {
 // checkRefused: whoever has no good credential is not let in.
 func (m matrix) checkRefused(t *testing.T) {
 	for name, authorization := range m.bad(t) {
-		t.Run(name, func(t *testing.T) { m.ask(t, "", authorization).refused(t, 401, "unauthorized") })
+		t.Run(name, func(t *testing.T) { m.ask(t, authorization).refused(t, 401, "unauthorized") })
 	}
 }
 
@@ -227,13 +240,13 @@ func (m matrix) checkRefused(t *testing.T) {
 func (m matrix) checkScopes(t *testing.T) {
 	rest := slices.DeleteFunc(slices.Clone(m.scopes), func(s string) bool { return s == m.scope() })
 	t.Run("an API key without the scope", func(t *testing.T) {
-		m.ask(t, "", "Bearer "+m.owner.key(rest...).Secret).refused(t, 403, "insufficient_scope")
+		m.ask(t, "Bearer "+m.owner.key(rest...).Secret).refused(t, 403, "insufficient_scope")
 	})
 	if m.scope() == "" {
 		return
 	}
 	t.Run("an API key with the scope alone", func(t *testing.T) {
-		m.served(t, m.ask(t, m.make(), "Bearer "+m.owner.key(m.scope()).Secret))
+		m.served(t, m.askProperly(t, "Bearer "+m.owner.key(m.scope()).Secret))
 	})
 }
 
@@ -243,15 +256,15 @@ func (m matrix) checkServed(t *testing.T) {
 	if m.named() {
 		stranger := shared.person(t, "en")
 		t.Run("somebody else's session", func(t *testing.T) {
-			m.ask(t, m.make(), "Bearer "+stranger.login().Access).refused(t, 404, "not_found")
+			m.askProperly(t, "Bearer "+stranger.login().Access).refused(t, 404, "not_found")
 		})
 		if m.scope() != "" {
 			t.Run("somebody else's API key", func(t *testing.T) {
-				m.ask(t, m.make(), "Bearer "+stranger.key(m.scope()).Secret).refused(t, 404, "not_found")
+				m.askProperly(t, "Bearer "+stranger.key(m.scope()).Secret).refused(t, 404, "not_found")
 			})
 		}
 	}
-	t.Run("a session", func(t *testing.T) { m.served(t, m.ask(t, m.make(), "Bearer "+m.owner.login().Access)) })
+	t.Run("a session", func(t *testing.T) { m.served(t, m.askProperly(t, "Bearer "+m.owner.login().Access)) })
 }
 
 // served checks that a request came through to what it asked for: it was done, or
@@ -306,8 +319,8 @@ func (m matrix) bad(t *testing.T) map[string]string {
 		"a key nobody knows":         hs256("0123456789ab", current.secret, sound(as)),
 		"no algorithm":               "Bearer " + signed(t, jwt.SigningMethodNone, current.id, jwt.UnsafeAllowNoneSignatureType, sound(as)),
 		"another algorithm":          "Bearer " + signed(t, jwt.SigningMethodHS512, current.id, current.secret, sound(as)),
-		"a session that never was":   hs256(current.id, current.secret, sound(func(c jwt.MapClaims) { c["sid"] = "01a20b9b-9ea3-724a-a376-52573ffc072b" })),
-		"a session of another's":     hs256(current.id, current.secret, sound(func(c jwt.MapClaims) { c["sub"] = "01a20b9b-9ea3-724a-a376-52573ffc072b" })),
+		"a session that never was":   hs256(current.id, current.secret, sound(func(c jwt.MapClaims) { c["sid"] = nothing })),
+		"a session of another's":     hs256(current.id, current.secret, sound(func(c jwt.MapClaims) { c["sub"] = nothing })),
 		"an ended session":           "Bearer " + m.endedSession(t),
 		"a refresh token":            "Bearer " + session.Refresh,
 		"a revoked API key":          "Bearer " + revoked.Secret,
