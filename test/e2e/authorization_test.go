@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -77,8 +78,15 @@ type asking struct {
 
 // askings has all operations that need a login and name a thing, or want a body.
 var askings = map[string]asking{
-	"POST /v1/auth/keys":            {body: always(map[string]any{"name": "another", "scopes": []string{"videos:read"}})},
-	"DELETE /v1/auth/keys/{id}":     {thing: someKeyOf},
+	"POST /v1/auth/keys":        {body: always(map[string]any{"name": "another", "scopes": []string{"videos:read"}})},
+	"DELETE /v1/auth/keys/{id}": {thing: someKeyOf},
+	"PATCH /v1/auth/me":         {body: always(map[string]any{"name": "Bia"})},
+	"POST /v1/auth/password": {body: func(p *person) any {
+		return map[string]string{"current_password": p.password, "new_password": rand.Text()}
+	}},
+	"POST /v1/auth/email":           {body: func(p *person) any { return p.moving() }},
+	"POST /v1/auth/email/confirm":   {body: func(p *person) any { return map[string]string{"code": p.codeToMove()} }},
+	"DELETE /v1/auth/sessions/{id}": {thing: func(p *person) string { return claimsOf(p.t, p.login().Access)["sid"].(string) }},
 	"POST /v1/videos":               {body: always(map[string]any{"filename": "a.mp4", "size": 1000, "content_type": "video/mp4"})},
 	"GET /v1/videos/{id}":           {thing: someVideoOf},
 	"DELETE /v1/videos/{id}":        {thing: someVideoOf},
@@ -89,6 +97,20 @@ var askings = map[string]asking{
 	"GET /v1/videos/{id}/parts":     {thing: someLargeVideoOf},
 	"POST /v1/videos/{id}/parts":    {thing: someLargeVideoOf, body: always(map[string]any{"part_numbers": []int{1}})},
 	"POST /v1/videos/{id}/retry":    {thing: someVideoOf},
+}
+
+// moving is what a person says to get another address.
+func (p *person) moving() map[string]string {
+	return map[string]string{"email": "new-" + p.email, "password": p.password}
+}
+
+// codeToMove asks to get another address, and gives the code that came there.
+func (p *person) codeToMove() string {
+	p.t.Helper()
+	if a := p.call("POST", "/v1/auth/email", p.moving()); a.status != 202 {
+		p.t.Fatalf("%d %s", a.status, a.body)
+	}
+	return p.waitCodeAt(p.moving()["email"], 1)
 }
 
 func always(body any) func(*person) any { return func(*person) any { return body } }
