@@ -17,6 +17,16 @@
 // server cannot promise that two requests overlap, a client should refresh in one
 // place at a time.
 //
+// A browser keeps its refresh token in a cookie, where no script finds it: see
+// refreshCookieName.
+//
+// # API keys
+//
+// An API key goes where an access token goes, and acts for its owner within its
+// scopes (httpapi.Scope). It manages nothing of the account, so that whoever finds
+// one cannot make another, or lock its owner out. It ends when it expires or is
+// revoked, not with a session or a password: scripts go on when people log out.
+//
 // # What is not told
 //
 // A login is refused in the same words and after the same work whether the
