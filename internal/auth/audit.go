@@ -28,7 +28,7 @@ const (
 	actionRegistered             action = "registered"
 	actionLoggedIn               action = "logged_in"
 	actionLoginFailed            action = "login_failed"
-	actionRefreshReused          action = "refresh_token_reused" //nolint:gosec // no credential
+	actionRefreshReused          action = "refresh_token_reused"
 	actionLoggedOut              action = "logged_out"
 	actionSessionEnded           action = "session_ended"
 	actionSessionsEnded          action = "sessions_ended"
