@@ -65,7 +65,7 @@ thorough: frames ## Try many more broken files, and every mode on every video
 
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
-	@infra/install ffmpeg python3 unzip
+	@infra/install aws ffmpeg python3 unzip
 	go test -count=1 -timeout 30m ./test/...
 
 .PHONY: bench

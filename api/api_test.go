@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fotograma/fotograma/internal/local/sam"
+	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/platform/locale"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
@@ -95,6 +96,58 @@ func TestGatewaySpeaksTheCatalogue(t *testing.T) {
 		}
 		if response.StatusCode != said.Status || (said.Status != 0 && said.Status != problem.Status(said.Code)) {
 			t.Errorf("%s: status %d, in the body %d, in the catalogue %d", kind, response.StatusCode, said.Status, problem.Status(said.Code))
+		}
+	}
+}
+
+// And they must have the headers of ours.
+func TestGatewayRefusalsHaveTheSecurityHeaders(t *testing.T) {
+	template, err := sam.Load(sam.Config{Path: "../template.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := httpapi.SecurityHeaders()
+	want["Content-Security-Policy"] = "sandbox" // see the template
+	want["Content-Type"] = "application/problem+json"
+	want["Access-Control-Allow-Origin"] = template.APIs[0].CORS.AllowOrigin
+	for kind, response := range template.APIs[0].GatewayResponses {
+		for name, value := range want {
+			if got := strings.Trim(response.Headers[name], "'"); got != value {
+				t.Errorf("%s: %s is %q, want %q", kind, name, got, value)
+			}
+		}
+	}
+}
+
+// One origin, the web app's, may use the API and the buckets from a browser, and
+// none may send its cookies there.
+func TestTheWebAppAloneIsLetIn(t *testing.T) {
+	const origin = "https://app.example"
+	template, err := sam.Load(sam.Config{Path: "../template.yaml", Parameters: map[string]string{"WebOrigin": origin}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cors := template.APIs[0].CORS; cors.AllowOrigin != origin || cors.AllowCredentials {
+		t.Errorf("the API lets in %q, with credentials: %v", cors.AllowOrigin, cors.AllowCredentials)
+	}
+	for _, bucket := range template.Buckets {
+		var defined struct {
+			CORS struct {
+				Rules []struct {
+					Origins []string `json:"AllowedOrigins"`
+				} `json:"CorsRules"`
+			} `json:"CorsConfiguration"`
+		}
+		if err := json.Unmarshal(bucket.Definition, &defined); err != nil {
+			t.Fatal(err)
+		}
+		if len(defined.CORS.Rules) == 0 {
+			t.Errorf("%s lets nobody in", bucket.LogicalID)
+		}
+		for _, rule := range defined.CORS.Rules {
+			if diff := cmp.Diff([]string{origin}, rule.Origins); diff != "" {
+				t.Errorf("%s lets others in (-want +got):\n%s", bucket.LogicalID, diff)
+			}
 		}
 	}
 }

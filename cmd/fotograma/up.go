@@ -24,7 +24,7 @@ func stackFlags(flags *pflag.FlagSet, o *local.Options) {
 	flags.StringVar(&o.WebAddr, "addr", "127.0.0.1:8080", "where the API and the web app listen")
 	o.Endpoint = os.Getenv("AWS_ENDPOINT_URL")
 	o.SMTPURL = os.Getenv("SMTP_URL")
-	o.Web = web.Files()
+	o.Web, o.WebHeaders = web.Files(), web.Headers
 }
 
 func upCommand() *cobra.Command {

@@ -19,11 +19,12 @@ func openRoute(id, path, summary string, status int, errors ...int) huma.Operati
 	}
 }
 
-// closedRoute describes a route that needs one.
+// closedRoute describes a route that needs a session, since it manages the account;
+// one that API keys may use says with which scope.
 func closedRoute(id, method, path, summary string, status int, errors ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"auth"}, DefaultStatus: status,
-		Security: httpapi.Login(), Errors: append(errors, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError),
+		Security: httpapi.Session(), Errors: append(errors, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError),
 	}
 }
 
@@ -31,18 +32,24 @@ func closedRoute(id, method, path, summary string, status int, errors ...int) hu
 func Register(api *httpapi.API, s *Service) {
 	h := handlers{s}
 	huma.Register(api, openRoute("register", "/v1/auth/register", "Open an account", http.StatusCreated, http.StatusConflict), h.register)
-	huma.Register(api, openRoute("login", "/v1/auth/login", "Begin a session", http.StatusOK, http.StatusUnauthorized), h.login)
+	login := openRoute("login", "/v1/auth/login", "Begin a session", http.StatusOK, http.StatusUnauthorized, http.StatusForbidden)
+	login.Description = "With cookie, which is for the web app, the refresh token is in a cookie that no script can read, and not in the answer."
+	huma.Register(api, login, h.login)
 
-	refresh := openRoute("refresh", "/v1/auth/refresh", "Exchange a refresh token for new tokens", http.StatusOK, http.StatusUnauthorized)
-	refresh.Description = "The refresh token is spent by it. A spent token that comes again ends the session: session_revoked. " +
+	refresh := openRoute("refresh", "/v1/auth/refresh", "Exchange a refresh token for new tokens", http.StatusOK, http.StatusUnauthorized, http.StatusForbidden)
+	refresh.Description = "Without one in the body, the cookie's is taken, and the next one is in a cookie again. " +
+		"The refresh token is spent by it. A spent token that comes again ends the session: session_revoked. " +
 		"When two requests with one token overlap, exactly one gets new tokens and the other session_revoked, " +
 		"so refresh in one place at a time."
 	huma.Register(api, refresh, h.refresh)
 
 	logout := closedRoute("logout", http.MethodPost, "/v1/auth/logout", "End the session", http.StatusNoContent)
-	logout.Description = "Its refresh token is worthless at once, its access tokens within half a minute."
+	logout.Description = "Its refresh token is worthless at once, its access tokens within half a minute. A cookie's session ends with it."
 	huma.Register(api, logout, h.logout)
-	huma.Register(api, closedRoute("get-account", http.MethodGet, "/v1/auth/me", "Show the account", http.StatusOK), h.me)
+	me := closedRoute("get-account", http.MethodGet, "/v1/auth/me", "Show the account", http.StatusOK)
+	me.Security = httpapi.Login(httpapi.AccountRead)
+	huma.Register(api, me, h.me)
+	registerAPIKeys(api, h)
 	h.registerAccount(api)
 	h.registerSessions(api)
 }
@@ -98,48 +105,95 @@ type loginInput struct {
 	Body struct {
 		Email    string `json:"email" maxLength:"320" example:"ana@example.com"`
 		Password string `json:"password" maxLength:"1000" format:"password" example:"a horse of many staples"`
+		Cookie   bool   `json:"cookie,omitempty" doc:"Keep the refresh token in a cookie; for the web app's own page."`
 	}
 }
 
 type tokensOutput struct {
-	Body struct {
+	SetCookie string `header:"Set-Cookie" doc:"The refresh token, where a cookie was asked for."`
+	Body      struct {
 		AccessToken  string `json:"access_token" doc:"Send it as a bearer token."`
-		RefreshToken string `json:"refresh_token" doc:"Good for one refresh, within 30 days."`
+		RefreshToken string `json:"refresh_token,omitempty" doc:"Good for one refresh, within 30 days. Absent where it is in a cookie."`
 		TokenType    string `json:"token_type" enum:"Bearer"`
 		ExpiresIn    int    `json:"expires_in" doc:"Seconds until the access token expires." example:"900"`
 	}
 }
 
-func renderTokens(t Tokens, err error) (*tokensOutput, error) {
+// renderTokens shows tokens, or the error of what made them; the refresh token in
+// a cookie or in the body.
+func (h handlers) renderTokens(inCookie bool, t Tokens, err error) (*tokensOutput, error) {
 	if err != nil {
 		return nil, err
 	}
 	var out tokensOutput
-	out.Body.AccessToken, out.Body.RefreshToken = t.Access, t.Refresh
+	out.Body.AccessToken = t.Access
+	if inCookie {
+		out.SetCookie = refreshCookie(t.Refresh, h.Limits.SessionLifetime)
+	} else {
+		out.Body.RefreshToken = t.Refresh
+	}
 	out.Body.TokenType, out.Body.ExpiresIn = "Bearer", int(t.Lifetime.Seconds())
 	return &out, nil
 }
 
 // POST /v1/auth/login
 func (h handlers) login(ctx context.Context, in *loginInput) (*tokensOutput, error) {
-	return renderTokens(h.Login(ctx, in.Body.Email, in.Body.Password))
+	if in.Body.Cookie {
+		if err := fromOwnPage(ctx); err != nil { // nobody else may log a browser in, to whatever account
+			return nil, err
+		}
+	}
+	tokens, err := h.Login(ctx, in.Body.Email, in.Body.Password)
+	return h.renderTokens(in.Body.Cookie, tokens, err)
 }
 
 type refreshInput struct {
-	Body struct {
-		RefreshToken string `json:"refresh_token" minLength:"1" maxLength:"1000"`
+	WithCookie
+	Body *struct {
+		RefreshToken string `json:"refresh_token,omitempty" minLength:"1" maxLength:"1000" doc:"By default the cookie's."`
 	}
 }
 
 // POST /v1/auth/refresh
 func (h handlers) refresh(ctx context.Context, in *refreshInput) (*tokensOutput, error) {
-	return renderTokens(h.Refresh(ctx, in.Body.RefreshToken))
+	if in.Body != nil && in.Body.RefreshToken != "" {
+		tokens, err := h.Refresh(ctx, in.Body.RefreshToken)
+		return h.renderTokens(false, tokens, err)
+	}
+	if in.Cookie != "" {
+		if err := fromOwnPage(ctx); err != nil {
+			return nil, err
+		}
+	}
+	tokens, err := h.Refresh(ctx, in.Cookie)
+	return h.renderTokens(true, tokens, err)
+}
+
+type logoutInput struct {
+	WithCookie
+}
+
+type logoutOutput struct {
+	SetCookie string `header:"Set-Cookie" doc:"Takes the cookie away, if one came."`
 }
 
 // POST /v1/auth/logout
-func (h handlers) logout(ctx context.Context, _ *struct{}) (*struct{}, error) {
+//
+// The access token authorizes it, which no other site has. The cookie may be of
+// another session, of a login that came after; it would live on where nobody could
+// end it.
+func (h handlers) logout(ctx context.Context, in *logoutInput) (*logoutOutput, error) {
 	caller := httpapi.MustCaller(ctx)
-	return nil, h.Logout(ctx, caller.UserID, caller.SessionID)
+	if err := h.Logout(ctx, caller.UserID, caller.SessionID); err != nil {
+		return nil, err
+	}
+	if in.Cookie == "" {
+		return &logoutOutput{}, nil
+	}
+	if err := fromOwnPage(ctx); err != nil {
+		return nil, err
+	}
+	return &logoutOutput{SetCookie: noRefreshCookie()}, h.LogoutToken(ctx, in.Cookie)
 }
 
 type meOutput struct {

@@ -24,6 +24,7 @@ func (h handlers) registerSessions(api *httpapi.API) {
 	huma.Register(api, closedRoute("end-other-sessions", http.MethodDelete, "/v1/auth/sessions", "End all other sessions", http.StatusNoContent), h.endOtherSessions)
 
 	audit := closedRoute("list-audit", http.MethodGet, "/v1/auth/audit", "List what was done with the account", http.StatusOK, http.StatusUnprocessableEntity)
+	audit.Security = httpapi.Login(httpapi.AccountRead)
 	audit.Description = "Logins, changes and what was refused, newest first."
 	huma.Register(api, audit, h.listAudit)
 }

@@ -549,7 +549,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 
 	mu.Lock()
 	defer mu.Unlock()
-	for _, event := range []string{"person registered", "session started", "spent refresh token", "access token refused", "signing keys not read"} {
+	for _, event := range []string{"person registered", "session started", "spent refresh token", "access refused", "signing keys not read"} {
 		if !strings.Contains(log.String(), event) {
 			t.Errorf("the log does not tell of %q: what else is not logged?", event)
 		}

@@ -17,6 +17,9 @@
 // server cannot promise that two requests overlap, a client should refresh in one
 // place at a time.
 //
+// A browser keeps its refresh token in a cookie, where no script finds it: see
+// refreshCookieName.
+//
 // # Mailed codes
 //
 // To verify an address, to set a forgotten password and to change the address a
@@ -31,6 +34,13 @@
 // A new password ends sessions: all of them if it was forgotten, else all but the
 // one that asks. A login that looked at the old password begins none any more, and
 // codes that were asked for with it change nothing any more.
+//
+// # API keys
+//
+// An API key goes where an access token goes, and acts for its owner within its
+// scopes (httpapi.Scope). It manages nothing of the account, so that whoever finds
+// one cannot make another, or lock its owner out. It ends when it expires or is
+// revoked, not with a session or a password: scripts go on when people log out.
 //
 // # What is not told
 //

@@ -21,7 +21,7 @@ import (
 var ErrUnauthorized = errors.New("Unauthorized")
 
 // Authorizer tells API Gateway who calls: it is a Lambda authorizer of type
-// TOKEN.
+// TOKEN. A token is the access token of a session, or an API key.
 type Authorizer struct {
 	Store  *Store
 	Access *AccessTokens
@@ -46,51 +46,59 @@ func (a *Authorizer) Handle(ctx context.Context, r events.APIGatewayCustomAuthor
 	if err != nil {
 		return refused, err
 	}
-	who, err := a.identify(ctx, r.AuthorizationToken)
+	caller, err := a.identify(ctx, r.AuthorizationToken)
 	if err != nil {
 		return refused, err
 	}
 	return events.APIGatewayCustomAuthorizerResponse{
-		PrincipalID: who.userID,
+		PrincipalID: caller.UserID,
 		PolicyDocument: events.APIGatewayCustomAuthorizerPolicy{
 			Version: "2012-10-17",
 			Statement: []events.IAMPolicyStatement{{
 				Effect: "Allow", Action: []string{"execute-api:Invoke"}, Resource: []string{resource},
 			}},
 		},
-		Context: map[string]any{
-			httpapi.ClaimUser:    who.userID,
-			httpapi.ClaimSession: who.sessionID,
-		},
+		Context: caller.Claims(),
 	}, nil
 }
 
-// identify gives ErrUnauthorized for whatever is wrong with the token or its
-// session, and other errors when that cannot be found out.
-func (a *Authorizer) identify(ctx context.Context, header string) (identity, error) {
+// identify gives ErrUnauthorized for whatever is wrong with the token, and other
+// errors when that cannot be found out.
+func (a *Authorizer) identify(ctx context.Context, header string) (httpapi.Caller, error) {
 	token, ok := parseBearer(header)
 	if !ok {
-		return identity{}, refuse(ctx, "no bearer token")
+		return httpapi.Caller{}, refuse(ctx, "no bearer token")
 	}
+	if strings.HasPrefix(token, apiKeyPrefix) {
+		caller, err := a.verifyAPIKey(ctx, token)
+		if errors.Is(err, errBadAPIKey) {
+			err = refuse(ctx, "bad API key")
+		}
+		return caller, err
+	}
+	return a.identifySession(ctx, token)
+}
+
+func (a *Authorizer) identifySession(ctx context.Context, token string) (httpapi.Caller, error) {
 	who, err := a.Access.verify(ctx, token)
 	if errors.Is(err, errBadToken) {
-		return identity{}, refuse(ctx, "bad token")
+		return httpapi.Caller{}, refuse(ctx, "bad token")
 	}
 	if err != nil {
-		return identity{}, err
+		return httpapi.Caller{}, err
 	}
 	lives, err := a.Store.sessionLives(ctx, who, a.Now())
 	if err != nil {
-		return identity{}, err
+		return httpapi.Caller{}, err
 	}
 	if !lives {
-		return identity{}, refuse(ctx, "session ended")
+		return httpapi.Caller{}, refuse(ctx, "session ended")
 	}
-	return who, nil
+	return httpapi.Caller{UserID: who.userID, SessionID: who.sessionID}, nil
 }
 
 func refuse(ctx context.Context, reason string) error {
-	slog.InfoContext(ctx, "access token refused", "reason", reason)
+	slog.InfoContext(ctx, "access refused", "reason", reason)
 	return ErrUnauthorized
 }
 

@@ -75,6 +75,9 @@ type Limits struct {
 	// PasswordHashes is how many hashes may be made at one moment: each takes
 	// PasswordMemory.
 	PasswordHashes int `env:"PASSWORD_HASHES" envDefault:"4"`
+
+	// APIKeys is how many API keys a person may have, expired ones included.
+	APIKeys int `env:"API_KEYS" envDefault:"50"`
 }
 
 // Validate tells what is wrong with the limits.
@@ -95,6 +98,7 @@ func (l Limits) Validate() error {
 		"GUESSES_PER_ADDRESS": l.GuessesPerAddress, "GUESSES_PER_NETWORK": l.GuessesPerNetwork,
 		"AUDIT_DAYS": l.AuditDays, "PASSWORD_HASHES": l.PasswordHashes,
 		"PASSWORD_MEMORY": int(l.PasswordMemory), "PASSWORD_ITERATIONS": int(l.PasswordIterations),
+		"API_KEYS": l.APIKeys,
 	} {
 		if n < 1 {
 			problems = append(problems, fmt.Errorf("%s is %d: at least 1 is needed", name, n))

@@ -53,7 +53,10 @@ func (c *clock) advance(d time.Duration) {
 }
 
 // secretVersion is one version of the signing secret.
-type secretVersion struct{ id, value string }
+type secretVersion struct {
+	id, value string
+	created   time.Time
+}
 
 // fakeSecrets is a Secrets Manager with a signing secret and a key of mail codes.
 type fakeSecrets struct {
@@ -71,15 +74,22 @@ const (
 )
 
 func newSecrets() *fakeSecrets {
-	return &fakeSecrets{stages: map[string]secretVersion{stageCurrent: {"version-1", firstSecret}}}
+	return &fakeSecrets{stages: map[string]secretVersion{stageCurrent: {id: "version-1", value: firstSecret}}}
 }
 
-// rotate makes a new version the current one.
-func (f *fakeSecrets) rotate(id, value string) {
+// rotate makes a new version the current one, long ago.
+func (f *fakeSecrets) rotate(id, value string) { f.rotateAt(id, value, time.Time{}) }
+
+func (f *fakeSecrets) rotateAt(id, value string, at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stages[stagePrevious] = f.stages[stageCurrent]
-	f.stages[stageCurrent] = secretVersion{id, value}
+	if f.stages == nil {
+		f.stages = map[string]secretVersion{}
+	}
+	if before, ok := f.stages[stageCurrent]; ok {
+		f.stages[stagePrevious] = before
+	}
+	f.stages[stageCurrent] = secretVersion{id, value, at}
 }
 
 func (f *fakeSecrets) fail(err error) {
@@ -113,7 +123,7 @@ func (f *fakeSecrets) GetSecretValue(_ context.Context, in *secretsmanager.GetSe
 	if !ok {
 		return nil, &types.ResourceNotFoundException{Message: aws.String("no such staging label")}
 	}
-	return &secretsmanager.GetSecretValueOutput{VersionId: &version.id, SecretString: &version.value}, nil
+	return &secretsmanager.GetSecretValueOutput{VersionId: &version.id, SecretString: &version.value, CreatedDate: &version.created}, nil
 }
 
 // wire is the network between the service and its endpoints: tests look at it
@@ -183,6 +193,7 @@ func testLimits() Limits {
 		GuessesPerAddress: 30, GuessesPerNetwork: 300, GuessWindow: time.Hour,
 		AuditDays:      365,
 		PasswordMemory: 64, PasswordIterations: 1, PasswordHashes: 4, // cheap: they are not what is tested
+		APIKeys: 5,
 	}
 }
 
@@ -212,7 +223,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.service = service
 	w.authorizer = NewAuthorizer(AuthorizerConfig{Table: "auth", SigningSecret: "fotograma/signing"}, w.db, w.secrets, w.clock.now)
-	w.api = httpapi.New(httpapi.Config{Metrics: metrics.New(io.Discard, "Test", w.clock.now), Now: w.clock.now, NewID: newID})
+	w.api = httpapi.New(httpapi.Config{Origin: ownOrigin, Metrics: metrics.New(io.Discard, "Test", w.clock.now), Now: w.clock.now, NewID: newID})
 	Register(w.api, w.service)
 	w.handler = w.api.Handler()
 	return w
@@ -340,11 +351,11 @@ func (w *world) authorize(accessToken string) (httpapi.Caller, error) {
 	if err != nil {
 		return httpapi.Caller{}, err
 	}
-	return httpapi.Caller{
-		UserID:    out.Context[httpapi.ClaimUser].(string),
-		SessionID: out.Context[httpapi.ClaimSession].(string),
-	}, nil
+	return httpapi.CallerOf(out.Context), nil
 }
+
+// ownOrigin is the web app's.
+const ownOrigin = "https://app.example"
 
 const (
 	anaEmail    = "ana@example.com"

@@ -47,8 +47,9 @@ type SecretReader interface {
 }
 
 // Keys are the keys of access tokens: the versions of one secret in AWS Secrets
-// Manager. AWSCURRENT signs, and AWSPREVIOUS still verifies, so a rotation
-// interrupts nobody.
+// Manager. AWSCURRENT signs, and AWSPREVIOUS still verifies. A rotation interrupts
+// nobody: the new version signs once it is so old that every process has read it,
+// and until then the one before goes on.
 //
 // The secret is read at the first use, when a token names a key that is not
 // known (at most once a minute), and when what was read is ten minutes old.
@@ -60,25 +61,32 @@ type Keys struct {
 	Now     func() time.Time
 
 	mu      sync.Mutex
-	current key
+	signers []key // the newest first
 	known   map[string]key
 	read    time.Time // when known was read
 	tried   time.Time // when it was last tried to read it
 }
 
 type key struct {
-	id     string // the kid of tokens
-	secret []byte
+	id      string // the kid of tokens
+	secret  []byte
+	created time.Time
 }
 
-// signing gives the key that signs.
+// signing gives the key that signs: the newest that all processes know, or the
+// oldest where none is known for so long.
 func (k *Keys) signing(ctx context.Context) (key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.refresh(ctx); err != nil {
 		return key{}, err
 	}
-	return k.current, nil
+	for _, signer := range k.signers {
+		if k.Now().Sub(signer.created) >= keysMaxAge {
+			return signer, nil
+		}
+	}
+	return k.signers[len(k.signers)-1], nil
 }
 
 // verifying gives the key of an ID. It gives errUnknownKey when there is none.
@@ -138,9 +146,13 @@ func (k *Keys) load(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("read the signing keys: %w", err)
 	}
-	k.current, k.known, k.read = current, map[string]key{current.id: current}, k.tried
+	k.signers, k.read = []key{current}, k.tried
 	if hasPrevious {
-		k.known[previous.id] = previous
+		k.signers = append(k.signers, previous)
+	}
+	k.known = map[string]key{}
+	for _, signer := range k.signers {
+		k.known[signer.id] = signer
 	}
 	return nil
 }
@@ -156,7 +168,7 @@ func (k *Keys) version(ctx context.Context, stage string) (key, error) {
 	if len(secret) < minSecret {
 		return key{}, fmt.Errorf("the %s secret has %d bytes: at least %d are needed", stage, len(secret), minSecret)
 	}
-	return key{id: keyID(aws.ToString(out.VersionId)), secret: secret}, nil
+	return key{id: keyID(aws.ToString(out.VersionId)), secret: secret, created: aws.ToTime(out.CreatedDate)}, nil
 }
 
 // keyID gives the kid of a secret's version: short, and no name within AWS.

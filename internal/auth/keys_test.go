@@ -181,7 +181,7 @@ func TestKeysOfSecretsManager(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	c := newClock()
+	c := &clock{at: time.Now()} // as Secrets Manager's
 	k := &Keys{Secrets: client, Secret: *made.ARN, Now: c.now}
 	wantSigner(t, k, *made.VersionId, firstSecret)
 	next, err := client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
@@ -193,5 +193,42 @@ func TestKeysOfSecretsManager(t *testing.T) {
 	c.advance(time.Minute)
 	wantKey(t, k, *next.VersionId, secondSecret)
 	wantKey(t, k, *made.VersionId, firstSecret)
+	wantSigner(t, k, *made.VersionId, firstSecret)
+	c.advance(10 * time.Minute)
 	wantSigner(t, k, *next.VersionId, secondSecret)
+}
+
+// A process that read the secret a moment before a rotation does not know the new
+// key for a minute. Nobody may have signed with it by then.
+func TestANewKeySignsOnceEverybodyKnowsIt(t *testing.T) {
+	t.Parallel()
+	c, secrets := newClock(), newSecrets()
+	reader := func() *Keys { return &Keys{Secrets: secrets, Secret: "fotograma/signing", Now: c.now} }
+	before := reader()
+	wantSigner(t, before, "version-1", firstSecret)
+	c.advance(time.Second)
+	secrets.rotateAt("version-2", secondSecret, c.now())
+	after := reader() // of a function that starts now
+	for range 10 {
+		wantSigner(t, after, "version-1", firstSecret)
+		wantSigner(t, before, "version-1", firstSecret)
+		c.advance(time.Minute)
+	}
+	for _, signer := range []*Keys{before, after} {
+		wantSigner(t, signer, "version-2", secondSecret)
+	}
+	for name, verifier := range map[string]*Keys{"before": before, "after": after, "new": reader()} {
+		for version, secret := range map[string]string{"version-1": firstSecret, "version-2": secondSecret} {
+			t.Log(name, version)
+			wantKey(t, verifier, version, secret)
+		}
+	}
+}
+
+// A first key is as new as the stack.
+func TestTheOnlyKeySignsHoweverNewItIs(t *testing.T) {
+	t.Parallel()
+	c, secrets := newClock(), &fakeSecrets{}
+	secrets.rotateAt("version-1", firstSecret, c.now())
+	wantSigner(t, &Keys{Secrets: secrets, Secret: "fotograma/signing", Now: c.now}, "version-1", firstSecret)
 }

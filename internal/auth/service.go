@@ -315,6 +315,23 @@ func (s *Service) Logout(ctx context.Context, userID, sessionID string) error {
 	return s.audit(ctx, userID, actionLoggedOut, succeeded, "")
 }
 
+// LogoutToken ends the session of a refresh token; that it has ended, or never
+// was, is no error.
+func (s *Service) LogoutToken(ctx context.Context, token string) error {
+	presented, err := parseRefreshToken(token)
+	if err != nil {
+		return nil //nolint:nilerr // not a token: there is nothing to end
+	}
+	_, err = s.Store.refreshTokenSpent(ctx, presented)
+	if errors.Is(err, errNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.Logout(ctx, presented.user.String(), presented.session.String())
+}
+
 // Account gives a person's account. It gives problem.Unauthorized when it has
 // gone while a token was still good.
 func (s *Service) Account(ctx context.Context, userID string) (User, error) {

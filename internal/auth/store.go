@@ -23,6 +23,7 @@ import (
 //	user#<id>           profile                 the account and its password hash
 //	user#<id>           session#<id>            a session; it lives as long as this row does
 //	user#<id>           refresh#<session>#<h>   a refresh token, by the hash of its secret
+//	user#<id>           apikey#<id>             an API key, with the hash of its secret
 //	user#<id>           code#<purpose>          the newest mailed code of a purpose
 //	user#<id>           audit#<time>#<id>       an entry of the audit log
 //	attempts#<hash>     <what>                  see package ratelimit
@@ -33,7 +34,7 @@ import (
 // most, entries and codes of addresses without an account: see nobody.
 //
 // IAM: dynamodb:GetItem, Query, PutItem, UpdateItem, DeleteItem and
-// ConditionCheckItem on the table; the authorizer needs GetItem.
+// ConditionCheckItem on the table; the authorizer needs GetItem and UpdateItem.
 type Store struct {
 	DB    *dynamodb.Client
 	Table string

@@ -48,6 +48,10 @@ type Options struct {
 	WebAddr    string            // "127.0.0.1:8080": where the API and the web app listen
 	Web        fs.FS             // the web app's files
 
+	// WebHeaders gives the headers that they are served with, for the address of
+	// S3.
+	WebHeaders func(storage string) map[string]string
+
 	// Endpoint is the address of AWS services to use instead of the built-in
 	// ones, or RealAWS for AWS itself; empty for the built-in ones.
 	Endpoint string
@@ -313,6 +317,15 @@ func (s *Stack) provision(ctx context.Context) error {
 	return nil
 }
 
+// storageURL is where browsers reach S3. At AWS itself each bucket has a host of
+// its own.
+func (s *Stack) storageURL() string {
+	if s.url == "" {
+		return "https://*.s3." + s.aws.Region + ".amazonaws.com"
+	}
+	return s.url
+}
+
 func (s *Stack) serveWeb(ctx context.Context) error {
 	api, err := gateway.New(gateway.Config{
 		API: s.template.APIs[0], Invoker: invoker{s.host}, Region: s.aws.Region, AccountID: s.account, Logger: s.log,
@@ -322,7 +335,7 @@ func (s *Stack) serveWeb(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", s.metrics.Handler())
-	mux.Handle("/", webApp(s.options.Web, s.url))
+	mux.Handle("/", webApp(s.options.Web, s.options.WebHeaders(s.storageURL())))
 	return s.serve(ctx, s.options.WebAddr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if api.Handles(r) {
 			api.ServeHTTP(w, r)

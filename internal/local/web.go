@@ -10,11 +10,8 @@ import (
 )
 
 // webApp serves the web app's files: one page at every address that is not a
-// file's, since the app has addresses of its own. awsURL is where the app
-// uploads to and downloads from.
-func webApp(files fs.FS, awsURL string) http.Handler {
-	policy := "default-src 'self'; connect-src 'self' " + awsURL + "; img-src 'self' data: " + awsURL +
-		"; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+// file's, since the app has addresses of its own. Every answer has the headers.
+func webApp(files fs.FS, headers map[string]string) http.Handler {
 	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host, port, _ := net.SplitHostPort(r.Host); host == "localhost" { // the origin that CORS lets in is spelled 127.0.0.1
@@ -22,11 +19,10 @@ func webApp(files fs.FS, awsURL string) http.Handler {
 			http.Redirect(w, r, url.String(), http.StatusTemporaryRedirect)
 			return
 		}
-		header := w.Header()
-		header.Set("Content-Security-Policy", policy)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Referrer-Policy", "same-origin")
-		header.Set("Cache-Control", "no-cache")
+		for name, value := range headers {
+			w.Header().Set(name, value)
+		}
+		w.Header().Set("Cache-Control", "no-cache")
 		if name := strings.TrimPrefix(path.Clean(r.URL.Path), "/"); name != "" && path.Ext(name) == "" {
 			r = r.Clone(r.Context())
 			r.URL.Path = "/"

@@ -38,7 +38,7 @@ func Register(api *httpapi.API, q *Queries) {
 	operation := func(id, path, summary string, errors ...int) huma.Operation {
 		return huma.Operation{
 			OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"videos"},
-			Security: httpapi.Login(), Errors: append(errors, http.StatusUnauthorized, http.StatusInternalServerError),
+			Security: httpapi.Login(httpapi.VideosRead), Errors: append(errors, http.StatusUnauthorized, http.StatusInternalServerError),
 		}
 	}
 	huma.Register(api, operation("list-videos", "/v1/videos", "List videos, newest first", http.StatusUnprocessableEntity), h.list)

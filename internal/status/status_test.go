@@ -87,7 +87,7 @@ func (w *world) get(user, path string, header ...string) *httptest.ResponseRecor
 		r.Header.Set(header[i], header[i+1])
 	}
 	rec := httptest.NewRecorder()
-	w.handler.ServeHTTP(rec, r.WithContext(httpapi.WithCaller(r.Context(), httpapi.Caller{UserID: user})))
+	w.handler.ServeHTTP(rec, r.WithContext(httpapi.WithCaller(r.Context(), httpapi.Caller{UserID: user, SessionID: "s1"})))
 	return rec
 }
 

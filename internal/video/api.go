@@ -19,9 +19,13 @@ import (
 func Register(api *httpapi.API, s *Service) {
 	h := handlers{s}
 	operation := func(id, method, path, summary string, status int, errors ...int) huma.Operation {
+		scope := httpapi.VideosWrite
+		if method == http.MethodGet {
+			scope = httpapi.VideosRead
+		}
 		return huma.Operation{
 			OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
-			Tags: []string{"videos"}, Security: httpapi.Login(), Errors: append(errors, http.StatusUnauthorized, http.StatusInternalServerError),
+			Tags: []string{"videos"}, Security: httpapi.Login(scope), Errors: append(errors, http.StatusUnauthorized, http.StatusInternalServerError),
 		}
 	}
 	const notFound, conflict, invalid = http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity

@@ -67,7 +67,7 @@ func (w *world) call(user, method, path, body string, header ...string) (int, ma
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	r = r.WithContext(httpapi.WithCaller(r.Context(), httpapi.Caller{UserID: user}))
+	r = r.WithContext(httpapi.WithCaller(r.Context(), httpapi.Caller{UserID: user, SessionID: "s1"}))
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r)
 	var answer map[string]any

@@ -158,12 +158,19 @@ func (c *Client) Login(ctx context.Context, email, password string) error {
 	return nil
 }
 
+// UseAPIKey has the following calls use an API key instead of a session.
+func (c *Client) UseAPIKey(secret string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tokens = Tokens{AccessToken: secret}
+}
+
 // authorized calls with the access token, and renews it once when it has
 // expired.
 func (c *Client) authorized(ctx context.Context, method, path string, header http.Header, in, out any) error {
 	token := c.accessToken()
 	err := c.call(ctx, method, path, withToken(header, token), in, out)
-	if !IsCode(err, "unauthorized") {
+	if !IsCode(err, "unauthorized") || !c.renewable() {
 		return err
 	}
 	if err := c.renew(ctx, token); err != nil {
@@ -176,6 +183,13 @@ func (c *Client) accessToken() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.tokens.AccessToken
+}
+
+// renewable tells whether there is a session: an API key is not renewed.
+func (c *Client) renewable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tokens.RefreshToken != ""
 }
 
 // renew replaces an access token, unless another goroutine has done so.

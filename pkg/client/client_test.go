@@ -172,3 +172,23 @@ func TestADownloadIsCheckedAgainstItsSizeAndHash(t *testing.T) {
 		}
 	}
 }
+
+// There is nothing to renew an API key with.
+func TestAnAPIKeyThatIsRefusedIsNotRenewed(t *testing.T) {
+	server := serve(t, map[string]func(http.ResponseWriter, *http.Request, int){
+		"GET /v1/videos/v1": func(w http.ResponseWriter, r *http.Request, _ int) {
+			if got := r.Header.Get("Authorization"); got != "Bearer fotograma_key" {
+				t.Errorf("Authorization: %q", got)
+			}
+			refuse(w, http.StatusUnauthorized, "unauthorized")
+		},
+	})
+	c := client.New(server.URL)
+	c.UseAPIKey("fotograma_key")
+	if _, err := c.Video(t.Context(), "v1"); !client.IsCode(err, "unauthorized") {
+		t.Errorf("error is %v", err)
+	}
+	if n := server.count("GET /v1/videos/v1"); n != 1 {
+		t.Errorf("asked %d times, want once", n)
+	}
+}

@@ -177,3 +177,12 @@ func TestAClientInAnotherLanguage(t *testing.T) {
 		t.Errorf("it found %s, want %s", got, want)
 	}
 }
+
+// command runs a program of ours against a stack's AWS services.
+func command(t *testing.T, s *stack, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "./"+name, args...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL=http://"+s.aws, "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test")
+	return cmd
+}

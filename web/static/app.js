@@ -34,10 +34,10 @@ const texts = {
 };
 
 const $ = (id) => document.getElementById(id);
-const store = {
-  get session() { return JSON.parse(sessionStorage.getItem("session") ?? "null"); },
-  set session(s) { s ? sessionStorage.setItem("session", JSON.stringify(s)) : sessionStorage.removeItem("session"); },
-};
+// The refresh token is in a cookie that no script can read; the access token is kept
+// nowhere. That there may be a session is remembered for the next visit.
+let token = null;
+const remembered = () => localStorage.getItem("session") !== null;
 let language = localStorage.getItem("language") ?? (navigator.language.startsWith("pt") ? "pt-BR" : "en");
 const t = (key) => texts[language][key];
 
@@ -51,9 +51,9 @@ class Problem extends Error {
 
 // --- the API
 
-async function send(method, path, body, token) {
+async function send(method, path, body, bearer) {
   const headers = { "Accept-Language": language };
-  if (token) headers.Authorization = `Bearer ${token}`;
+  if (bearer) headers.Authorization = `Bearer ${bearer}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const response = await fetch(`/v1${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   const text = await response.text();
@@ -62,20 +62,30 @@ async function send(method, path, body, token) {
   return answer;
 }
 
-let renewing = null;
+// renew gets a new access token for the cookie, unless another call did so since.
+// The lock keeps tabs apart: a refresh token that comes twice ends the session.
+function renew(spent) {
+  return navigator.locks.request("renew", async () => {
+    if (token !== spent) return;
+    try {
+      token = (await send("POST", "/auth/refresh", {})).access_token;
+    } catch (problem) {
+      if (["session_revoked", "cross_site"].includes(problem.code)) leave();
+      throw problem;
+    }
+  });
+}
 
 async function call(method, path, body) {
+  if (token === null) await renew(null);
+  const used = token;
   try {
-    return await send(method, path, body, store.session?.access_token);
+    return await send(method, path, body, used);
   } catch (problem) {
-    if (problem.code !== "unauthorized" || !store.session) throw problem;
+    if (problem.code !== "unauthorized") throw problem;
   }
-  renewing ??= send("POST", "/auth/refresh", { refresh_token: store.session.refresh_token })
-    .then((session) => { store.session = session; })
-    .catch((problem) => { if (problem instanceof Problem) leave(); throw problem; })
-    .finally(() => { renewing = null; });
-  await renewing;
-  return send(method, path, body, store.session.access_token);
+  await renew(used);
+  return send(method, path, body, token);
 }
 
 // --- uploads
@@ -218,7 +228,7 @@ async function page(from) {
 
 async function refresh() {
   clearTimeout(timer);
-  if (!store.session || document.hidden) return;
+  if (!remembered() || document.hidden) return;
   try {
     const { videos, next_cursor } = await page();
     // A card that was there stays where it is; new ones go to the top, in order.
@@ -264,7 +274,7 @@ function translate(root) {
 }
 
 async function enter() {
-  const inside = store.session !== null;
+  const inside = remembered();
   $("account").hidden = inside;
   $("videos").hidden = !inside;
   $("logout").hidden = !inside;
@@ -279,7 +289,8 @@ async function enter() {
 }
 
 function leave() {
-  store.session = null;
+  token = null;
+  localStorage.removeItem("session");
   cursor = undefined;
   $("list").replaceChildren();
   enter();
@@ -291,7 +302,8 @@ $("login").onsubmit = async (e) => {
   $("notice").hidden = true;
   try {
     if (e.submitter?.name === "register") await send("POST", "/auth/register", { email, password, locale: language });
-    store.session = await send("POST", "/auth/login", { email, password });
+    token = (await send("POST", "/auth/login", { email, password, cookie: true })).access_token;
+    localStorage.setItem("session", "yes");
     e.target.reset();
     enter();
   } catch (error) {

@@ -5,22 +5,27 @@ import (
 	"net/http"
 
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
-	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/fotograma/fotograma/internal/platform/locale"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
-// The members of the authorizer's context that tell who calls.
+// The members of the authorizer's context that tell who calls: with a session,
+// or with an API key and what it may do.
 const (
 	ClaimUser    = "user_id"
 	ClaimSession = "session_id"
+	ClaimKey     = "key_id"
+	ClaimScopes  = "scopes" // as JoinScopes writes them
 )
 
 // Caller is the person who sent a request, as the authorizer found.
 type Caller struct {
 	UserID    string
-	SessionID string
+	SessionID string // empty when an API key was sent; a session may do everything
+
+	KeyID  string  // of the API key; empty with a session
+	Scopes []Scope // of the API key
 }
 
 type (
@@ -34,6 +39,7 @@ type requestInfo struct {
 	locale   locale.Locale
 	sourceIP string
 	agent    string
+	ownPage  bool // the web app's own page sent it
 
 	code problem.Code // of the problem that was answered
 }
@@ -53,9 +59,32 @@ func CallerFrom(ctx context.Context) (Caller, bool) {
 	if !ok {
 		return Caller{}, false
 	}
-	user, _ := gateway.Authorizer[ClaimUser].(string)
-	session, _ := gateway.Authorizer[ClaimSession].(string)
-	return Caller{UserID: user, SessionID: session}, user != ""
+	c := CallerOf(gateway.Authorizer)
+	return c, c.UserID != ""
+}
+
+// Claims writes the caller into an authorizer's context.
+func (c Caller) Claims() map[string]any {
+	claims := map[string]any{ClaimUser: c.UserID}
+	if c.SessionID != "" {
+		claims[ClaimSession] = c.SessionID
+	}
+	if c.KeyID != "" {
+		claims[ClaimKey], claims[ClaimScopes] = c.KeyID, JoinScopes(c.Scopes)
+	}
+	return claims
+}
+
+// CallerOf reads an authorizer's context.
+func CallerOf(claims map[string]any) Caller {
+	text := func(name string) string {
+		value, _ := claims[name].(string)
+		return value
+	}
+	return Caller{
+		UserID: text(ClaimUser), SessionID: text(ClaimSession),
+		KeyID: text(ClaimKey), Scopes: splitScopes(text(ClaimScopes)),
+	}
 }
 
 // MustCaller gives the caller on a route that needs a login, where there always
@@ -77,17 +106,44 @@ func SourceFrom(ctx context.Context) (ip, userAgent string) {
 	return info.sourceIP, info.agent
 }
 
-func newRequestInfo(r *http.Request, newID func() string) *requestInfo {
+// FromOwnPage tells whether the request comes from a page of the web app: what a
+// cookie authorizes must.
+//
+// A browser says in Origin which page's script or form sent a POST; neither can
+// change it, and a program that is no browser has nobody's cookies. In
+// Sec-Fetch-Site it says the same in another way (Fetch Metadata); browsers that
+// do not know it leave it out. The cookie's own SameSite=Strict keeps it from
+// requests of other sites; the origin also tells apart sites that share a domain
+// with ours, which SameSite does not.
+func FromOwnPage(ctx context.Context) bool { return requestOf(ctx).ownPage }
+
+func (a *API) isOwnPage(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "same-site":
+		return a.isOwnOrigin(r)
+	default:
+		return false
+	}
+}
+
+// isOwnOrigin tells whether a browser says that the web app sent the request.
+func (a *API) isOwnOrigin(r *http.Request) bool {
+	origin := r.Header.Values("Origin")
+	return a.cfg.Origin != "" && len(origin) == 1 && origin[0] == a.cfg.Origin
+}
+
+func (a *API) newRequestInfo(r *http.Request) *requestInfo {
 	info := &requestInfo{
 		locale:   locale.Match(r.Header.Get("Accept-Language")),
 		sourceIP: r.RemoteAddr,
 		agent:    r.UserAgent(),
+		ownPage:  a.isOwnPage(r),
 	}
 	if gateway, ok := core.GetAPIGatewayContextFromContext(r.Context()); ok {
 		info.id = gateway.RequestID
 	}
 	if info.id == "" {
-		info.id = newID()
+		info.id = a.cfg.NewID()
 	}
 	return info
 }
@@ -101,18 +157,4 @@ func requestOf(ctx context.Context) *requestInfo {
 		return info
 	}
 	return &requestInfo{locale: locale.English}
-}
-
-// requireCaller refuses requests without a caller on routes that need one.
-// API Gateway has done so before; this holds where a route was misconfigured.
-func requireCaller(api huma.API) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		if len(ctx.Operation().Security) > 0 {
-			if _, ok := CallerFrom(ctx.Context()); !ok {
-				_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "", problem.New(problem.Unauthorized))
-				return
-			}
-		}
-		next(ctx)
-	}
 }

@@ -38,20 +38,11 @@ type API struct {
 	cfg Config
 }
 
-// BearerAuth names the security scheme of routes that need a login.
-const BearerAuth = "access_token"
-
-// Login is the security requirement of a route that needs a login; one without
-// it is open to everybody.
-func Login() []map[string][]string {
-	return []map[string][]string{{BearerAuth: {}}}
-}
-
 // New makes an API without routes.
 func New(cfg Config) *API {
 	mux := http.NewServeMux()
 	api := &API{API: humago.New(mux, humaConfig()), mux: mux, cfg: cfg}
-	api.UseMiddleware(requireCaller(api.API))
+	api.UseMiddleware(requireCaller(api))
 	mux.HandleFunc("/", notFound)
 	return api
 }
@@ -72,7 +63,14 @@ func humaConfig() huma.Config {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					BearerAuth: {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+					accessToken: {
+						Type: "http", Scheme: "bearer", BearerFormat: "JWT",
+						Description: "The access token of a session, which may do everything.",
+					},
+					apiKey: {
+						Type: "http", Scheme: "bearer",
+						Description: "An API key, sent where an access token is. It may do what its scopes name; a route that does not list api_key takes a session.",
+					},
 				},
 			},
 		},
@@ -85,11 +83,12 @@ func humaConfig() huma.Config {
 func (a *API) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := a.cfg.Now()
-		r = withRequest(r, a.cfg.NewID)
+		r = a.withRequest(r)
 		info := requestOf(r.Context())
 		w.Header().Set("X-Request-Id", info.id)
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
+		for name, value := range SecurityHeaders() {
+			w.Header().Set(name, value)
+		}
 		a.allowOrigin(w, r)
 
 		rec := &recorder{ResponseWriter: w}
@@ -98,9 +97,27 @@ func (a *API) Handler() http.Handler {
 	})
 }
 
+// SecurityHeaders are on every answer of the API; template.yaml puts them on API
+// Gateway's own. Answers are data: a browser that is led to one directly shows it,
+// runs and loads nothing, and does not keep it. What they say of TLS, browsers
+// heed when it came over TLS (RFC 6797, section 8.1).
+func SecurityHeaders() map[string]string {
+	return map[string]string{
+		"Cache-Control":             "no-store",
+		"Content-Security-Policy":   "default-src 'none'; frame-ancestors 'none'",
+		"Referrer-Policy":           "no-referrer",
+		"Strict-Transport-Security": "max-age=63072000",
+		"X-Content-Type-Options":    "nosniff",
+		"X-Frame-Options":           "DENY",
+	}
+}
+
+// allowOrigin lets the web app read the answer where it is served from another
+// host. Credentials are not allowed there: the one cookie that there is wants the
+// API on the app's own host, where CORS has no say.
 func (a *API) allowOrigin(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("Vary", "Origin")
-	if a.cfg.Origin != "" && r.Header.Get("Origin") == a.cfg.Origin {
+	if a.isOwnOrigin(r) {
 		w.Header().Set("Access-Control-Allow-Origin", a.cfg.Origin)
 		w.Header().Set("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id")
 	}
@@ -148,8 +165,8 @@ func (r *recorder) Write(p []byte) (int, error) {
 }
 
 // withRequest puts into the context what is known of the request.
-func withRequest(r *http.Request, newID func() string) *http.Request {
-	info := newRequestInfo(r, newID)
+func (a *API) withRequest(r *http.Request) *http.Request {
+	info := a.newRequestInfo(r)
 	ctx := logging.With(r.Context(), slog.String("request_id", info.id))
 	if caller, ok := CallerFrom(ctx); ok {
 		ctx = logging.With(ctx, slog.String("user_id", caller.UserID))

@@ -51,7 +51,7 @@ func newAPI(t *testing.T) (*httpapi.API, *bytes.Buffer) {
 		return &out, nil
 	}
 	huma.Register(api, huma.Operation{OperationID: "open", Method: http.MethodPost, Path: "/v1/open"}, echo)
-	huma.Register(api, huma.Operation{OperationID: "closed", Method: http.MethodPost, Path: "/v1/closed", Security: httpapi.Login()}, echo)
+	huma.Register(api, huma.Operation{OperationID: "closed", Method: http.MethodPost, Path: "/v1/closed", Security: httpapi.Login(httpapi.VideosRead)}, echo)
 	fail := func(id string, err func() error) {
 		huma.Register(api, huma.Operation{OperationID: id, Method: http.MethodGet, Path: "/v1/" + id},
 			func(context.Context, *struct{}) (*struct{}, error) { return nil, err() })

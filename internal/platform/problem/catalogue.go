@@ -12,6 +12,9 @@ const (
 	RouteNotFound      Code = "route_not_found"
 	Unauthorized       Code = "unauthorized"
 	Forbidden          Code = "forbidden"
+	InsufficientScope  Code = "insufficient_scope"
+	CrossSite          Code = "cross_site"
+	TooManyKeys        Code = "too_many_keys"
 	Throttled          Code = "throttled"
 	TimedOut           Code = "timed_out"
 	BadRequest         Code = "bad_request"
@@ -112,6 +115,21 @@ var catalogue = map[Code]row{
 		http.StatusForbidden,
 		Text{"Forbidden", "This access token does not allow that."},
 		Text{"Proibido", "Este token de acesso não permite isso."},
+	},
+	InsufficientScope: {
+		http.StatusForbidden,
+		Text{"Not allowed for this key", "This API key may not do that. Use one that has the scope that is named, or log in."},
+		Text{"Não permitido a esta chave", "Esta chave de API não pode fazer isso. Use uma que tenha o escopo apontado ou entre na sua conta."},
+	},
+	CrossSite: {
+		http.StatusForbidden,
+		Text{"From another site", "The session's cookie counts only for requests of the web app itself. Open the app and try there."},
+		Text{"De outro site", "O cookie da sessão só vale para requisições do próprio aplicativo. Abra o aplicativo e tente por lá."},
+	},
+	TooManyKeys: {
+		http.StatusConflict,
+		Text{"Too many API keys", "You have as many API keys as are allowed. Delete those that you do not use, or that have expired."},
+		Text{"Chaves de API demais", "Você já tem o máximo de chaves de API. Apague as que não usa ou que expiraram."},
 	},
 	Throttled: {
 		http.StatusTooManyRequests,

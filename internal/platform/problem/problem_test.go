@@ -56,6 +56,7 @@ func TestReasonsAreTranslated(t *testing.T) {
 		{"part 7 has 2 bytes, not 4194305", "a parte 7 tem 2 bytes, não 4194305"},
 		{"expected number > 0", "deve ser maior que 0"},
 		{`expected value to be one of "jpeg, png, webp"`, `deve ser um destes: "jpeg, png, webp"`},
+		{"must have the scope videos:read", "deve ter o escopo videos:read"},
 		{"nobody has translated this", "nobody has translated this"},
 	} {
 		if got := problem.ReasonIn(locale.Portuguese, c.en); got != c.pt {

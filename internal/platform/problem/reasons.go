@@ -56,6 +56,10 @@ var reasons = []struct{ en, pt string }{
 	{"is too easily guessed: it is made from your name or e-mail address", "é fácil demais de adivinhar: é feita do seu nome ou e-mail"},
 	{"is too easily guessed: it only repeats or counts", "é fácil demais de adivinhar: só repete ou conta"},
 
+	// Of API keys.
+	{"must be a session's access token, not an API key", "deve ser o token de acesso de uma sessão, não uma chave de API"},
+	{"must have the scope %s", "deve ter o escopo %s"},
+
 	// Of huma.
 	{"unexpected property", "membro desconhecido"},
 	{"expected boolean", "deve ser true ou false"},
