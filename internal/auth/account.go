@@ -229,8 +229,8 @@ func (s *Service) ForgotPassword(ctx context.Context, email string) error {
 	}, actionPasswordResetRequested)
 }
 
-// ResetPassword sets a new password with the code that was mailed, and ends all
-// sessions. The address is then verified as well. It gives problem.InvalidCode,
+// ResetPassword sets a new password with the code that was mailed, ends all
+// sessions and revokes all API keys. The address is then verified as well. It gives problem.InvalidCode,
 // also where there is no account of the address, problem.WeakPassword and
 // problem.TooManyAttempts.
 func (s *Service) ResetPassword(ctx context.Context, email, code, password string) error {
@@ -250,7 +250,12 @@ func (s *Service) ResetPassword(ctx context.Context, email, code, password strin
 	if err != nil {
 		return err
 	}
-	return s.endingSessions(ctx, account.ID, "", func() error {
+	err = s.endingSessions(ctx, account.ID, "", func() error {
+		// Whoever had the old password may have made keys with it: those go before
+		// it, and after it what was made meanwhile.
+		if err := s.revokeAPIKeys(ctx, account.ID); err != nil {
+			return err
+		}
 		_, err := s.change(ctx, account.ID, func(now *profileRow) (change, error) {
 			if now.Email != checked.Email {
 				return change{}, problem.New(problem.InvalidCode)
@@ -265,6 +270,10 @@ func (s *Service) ResetPassword(ctx context.Context, email, code, password strin
 		})
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.revokeAPIKeys(context.WithoutCancel(ctx), account.ID)
 }
 
 // setPassword puts a new password in the place of the one that an account has.

@@ -240,6 +240,7 @@ func TestAForgottenPasswordIsReplaced(t *testing.T) {
 	w := newWorld(t)
 	id := w.registerAna()
 	tokens := w.loginAna()
+	key := w.createKey(tokens.access(), `{"name": "a script", "scopes": ["videos:read"]}`).body["secret"].(string)
 	w.requested()
 	w.forgot("ANA@example.com")
 	code := w.mailed(event.PurposeResetPassword, anaEmail)
@@ -247,6 +248,9 @@ func TestAForgottenPasswordIsReplaced(t *testing.T) {
 
 	if _, err := w.authorize(tokens.access()); err == nil {
 		t.Error("a session from before is still there")
+	}
+	if _, err := w.authorize(key); err == nil {
+		t.Error("an API key from before is still there")
 	}
 	w.wants(w.refresh(tokens.refresh()), http.StatusUnauthorized, "session_revoked")
 	w.wants(w.login(anaEmail, anaPassword), http.StatusUnauthorized, "invalid_credentials")

@@ -135,13 +135,14 @@ type NewAPIKey struct {
 // CreateAPIKey makes a key and gives it with its secret, which nobody can find
 // out later. It gives problem.InvalidRequest for a name that cannot be, and
 // problem.TooManyKeys: of any number of calls at the same moment no more succeed
-// than are allowed.
-func (s *Service) CreateAPIKey(ctx context.Context, userID string, in NewAPIKey) (APIKey, string, error) {
+// than are allowed. The session must live on: what it may still do while the
+// authorizer's answer is kept must not outlive that.
+func (s *Service) CreateAPIKey(ctx context.Context, caller httpapi.Caller, in NewAPIKey) (APIKey, string, error) {
 	name, err := checkKeyName(in.Name)
 	if err != nil {
 		return APIKey{}, "", err
 	}
-	secret, err := newAPIKeySecret(userID, s.NewID(), s.Rand)
+	secret, err := newAPIKeySecret(caller.UserID, s.NewID(), s.Rand)
 	if err != nil {
 		return APIKey{}, "", err
 	}
@@ -153,15 +154,15 @@ func (s *Service) CreateAPIKey(ctx context.Context, userID string, in NewAPIKey)
 	if in.Lifetime > 0 {
 		key.ExpiresAt = now.Add(in.Lifetime)
 	}
-	entry, err := s.audited(ctx, userID, actionAPIKeyCreated, succeeded, key.ID)
+	entry, err := s.audited(ctx, caller.UserID, actionAPIKeyCreated, succeeded, key.ID)
 	if err != nil {
 		return APIKey{}, "", err
 	}
-	err = s.Store.createAPIKey(ctx, userID, key, secret.hash(), s.Limits.APIKeys, entry)
+	err = s.Store.createAPIKey(ctx, caller, key, secret.hash(), s.Limits.APIKeys, entry)
 	switch {
 	case errors.Is(err, errTooManyKeys):
 		return APIKey{}, "", problem.New(problem.TooManyKeys)
-	case errors.Is(err, errNotFound): // the account has gone while a token was still good
+	case errors.Is(err, errNotFound): // the account or the session has gone while a token was still good
 		return APIKey{}, "", problem.New(problem.Unauthorized)
 	case err != nil:
 		return APIKey{}, "", err
@@ -210,6 +211,21 @@ func (s *Service) RevokeAPIKey(ctx context.Context, userID, keyID string) error 
 		return err
 	}
 	slog.InfoContext(ctx, "API key revoked", "key_id", keyID)
+	return nil
+}
+
+// revokeAPIKeys deletes all keys of a person.
+func (s *Service) revokeAPIKeys(ctx context.Context, userID string) error {
+	keys, err := s.Store.apiKeys(ctx, userID)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		err := s.RevokeAPIKey(ctx, userID, key.ID)
+		if err != nil && !problem.Is(err, problem.NotFound) { // somebody else was faster
+			return err
+		}
+	}
 	return nil
 }
 

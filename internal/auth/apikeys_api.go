@@ -64,7 +64,7 @@ type createAPIKeyOutput struct {
 
 // POST /v1/auth/keys
 func (h handlers) createAPIKey(ctx context.Context, in *createAPIKeyInput) (*createAPIKeyOutput, error) {
-	key, secret, err := h.CreateAPIKey(ctx, httpapi.MustCaller(ctx).UserID, NewAPIKey{
+	key, secret, err := h.CreateAPIKey(ctx, httpapi.MustCaller(ctx), NewAPIKey{
 		Name: in.Body.Name, Scopes: in.Body.Scopes, Lifetime: time.Duration(in.Body.ExpiresInDays) * 24 * time.Hour,
 	})
 	if err != nil {

@@ -58,12 +58,11 @@ func apiKeyKey(userID, keyID string) dynamo.Key {
 }
 
 // createAPIKey writes a key and its entry in the audit log and counts it, in one
-// transaction. It gives
-// errTooManyKeys when there are as many as allowed, and errNotFound without an
-// account.
-func (s *Store) createAPIKey(ctx context.Context, userID string, key APIKey, hash string, allowed int, entry types.TransactWriteItem) error {
+// transaction. It gives errTooManyKeys when there are as many as allowed, and
+// errNotFound without an account or when the session has ended.
+func (s *Store) createAPIKey(ctx context.Context, caller httpapi.Caller, key APIKey, hash string, allowed int, entry types.TransactWriteItem) error {
 	row := apiKeyRow{
-		Key: apiKeyKey(userID, key.ID), ID: key.ID, Name: key.Name, Scopes: key.Scopes,
+		Key: apiKeyKey(caller.UserID, key.ID), ID: key.ID, Name: key.Name, Scopes: key.Scopes,
 		Hash: hash, Hint: key.Hint, CreatedAt: key.CreatedAt,
 	}
 	if !key.ExpiresAt.IsZero() {
@@ -75,19 +74,22 @@ func (s *Store) createAPIKey(ctx context.Context, userID string, key APIKey, has
 	}
 	err = s.transact(ctx, types.TransactWriteItem{Update: &types.Update{
 		TableName:                           &s.Table,
-		Key:                                 profileKey(userID).Item(),
+		Key:                                 profileKey(caller.UserID).Item(),
 		UpdateExpression:                    aws.String("ADD api_keys :one"),
 		ConditionExpression:                 aws.String("attribute_exists(pk) AND (attribute_not_exists(api_keys) OR api_keys < :allowed)"),
 		ExpressionAttributeValues:           dynamo.Item{":one": dynamo.N(1), ":allowed": dynamo.N(allowed)},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: &s.Table, Key: sessionKey(caller.UserID, caller.SessionID).Item(),
+		ConditionExpression: aws.String("attribute_exists(pk)"),
 	}}, put, entry)
 	cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
 	switch failed := dynamo.FailedConditions(err); {
 	case err == nil:
 		return nil
-	case !ok || len(failed) == 0 || failed[0] != 0:
+	case !ok || len(failed) == 0 || failed[0] > 1:
 		return fmt.Errorf("create API key: %w", err)
-	case cancelled.CancellationReasons[0].Item == nil:
+	case failed[0] == 1 || cancelled.CancellationReasons[0].Item == nil:
 		return errNotFound
 	default:
 		return errTooManyKeys

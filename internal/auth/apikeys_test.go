@@ -20,6 +20,7 @@ import (
 	"github.com/fotograma/fotograma/internal/local/sam"
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
 const someKey = "019ca96a-0000-7000-8000-0000000000cc"
@@ -358,6 +359,25 @@ func mustCaller(t *testing.T, w *world, token string) httpapi.Caller {
 		t.Fatal(err)
 	}
 	return caller
+}
+
+func TestNoAPIKeyIsMadeInASessionThatHasEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user := w.registerAna()
+	session := w.loginAna().access()
+	caller, err := w.authorize(session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.remove(sessionKey(user, caller.SessionID))
+	_, _, err = w.service.CreateAPIKey(t.Context(), caller, NewAPIKey{Name: "a", Scopes: httpapi.Scopes()})
+	if !problem.Is(err, problem.Unauthorized) {
+		t.Errorf("error %v, want unauthorized", err)
+	}
+	if keys, err := w.service.APIKeys(t.Context(), user); err != nil || len(keys) != 0 {
+		t.Errorf("keys: %v, %v", keys, err)
+	}
 }
 
 func TestNoAPIKeyIsMadeForAnAccountThatHasGone(t *testing.T) {

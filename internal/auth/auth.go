@@ -40,7 +40,9 @@
 // An API key goes where an access token goes, and acts for its owner within its
 // scopes (httpapi.Scope). It manages nothing of the account, so that whoever finds
 // one cannot make another, or lock its owner out. It ends when it expires or is
-// revoked, not with a session or a password: scripts go on when people log out.
+// revoked, not with a session or a change of password: scripts go on when people
+// log out. Only a password that was forgotten takes all keys with it, since
+// somebody else may have had the account.
 //
 // # What is not told
 //
