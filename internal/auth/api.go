@@ -39,6 +39,7 @@ func Register(api *httpapi.API, s *Service) {
 	logout.Description = "Its refresh token is worthless at once, its access tokens within half a minute."
 	huma.Register(api, logout, h.logout)
 	huma.Register(api, closed("get-account", http.MethodGet, "/v1/auth/me", "Show the account", http.StatusOK), h.me)
+	registerPrivacy(api, h)
 }
 
 type handlers struct{ *Service }

@@ -14,8 +14,22 @@ type Config struct {
 
 	Table                string `env:"AUTH_TABLE,required"`
 	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
+	VideoEventsQueueURL  string `env:"VIDEO_EVENTS_QUEUE_URL,required"`
+	ControlQueueURL      string `env:"CONTROL_QUEUE_URL,required"`
+	StatusQueueURL       string `env:"STATUS_QUEUE_URL,required"`
+	ArchivesBucket       string `env:"ARCHIVES_BUCKET,required"`
 	SigningSecret        string `env:"SIGNING_SECRET,required"` // name or ARN
 	WebOrigin            string `env:"WEB_ORIGIN"`
+
+	// RetentionDays is how long the archives bucket keeps whatever is in it.
+	RetentionDays int `env:"RETENTION_DAYS" envDefault:"7"`
+}
+
+func (c Config) sweep() SweepConfig {
+	return SweepConfig{
+		Table: c.Table, NotificationQueueURL: c.NotificationQueueURL, VideoEventsQueueURL: c.VideoEventsQueueURL,
+		ControlQueueURL: c.ControlQueueURL, StatusQueueURL: c.StatusQueueURL, ArchivesBucket: c.ArchivesBucket,
+	}
 }
 
 // AuthorizerConfig is what the environment says of the authorizer.
@@ -24,10 +38,14 @@ type AuthorizerConfig struct {
 	SigningSecret string `env:"SIGNING_SECRET,required"` // name or ARN
 }
 
-// SweepConfig is what the environment says of the outbox sweep.
+// SweepConfig is what the environment says of the sweep.
 type SweepConfig struct {
 	Table                string `env:"AUTH_TABLE,required"`
 	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
+	VideoEventsQueueURL  string `env:"VIDEO_EVENTS_QUEUE_URL,required"`
+	ControlQueueURL      string `env:"CONTROL_QUEUE_URL,required"`
+	StatusQueueURL       string `env:"STATUS_QUEUE_URL,required"`
+	ArchivesBucket       string `env:"ARCHIVES_BUCKET,required"`
 }
 
 // Limits are the limits of accounts and sessions.
@@ -83,8 +101,11 @@ const (
 )
 
 // routes tells where the events of auth go.
-func routes(notificationQueueURL string) map[string][]string {
+func routes(cfg SweepConfig) map[string][]string {
+	all := []string{cfg.VideoEventsQueueURL, cfg.ControlQueueURL, cfg.StatusQueueURL, cfg.NotificationQueueURL}
 	return map[string][]string{
-		event.UserRegistered{}.EventType(): {notificationQueueURL},
+		event.UserRegistered{}.EventType():  {cfg.NotificationQueueURL},
+		event.AccountErased{}.EventType():   all,
+		event.ExportRequested{}.EventType(): all,
 	}
 }

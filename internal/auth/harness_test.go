@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -195,7 +196,7 @@ func newWorld(t testing.TB) *world {
 		return fmt.Sprintf("019ca96a-0000-7000-8000-%012x", ids)
 	}
 	cfg := Config{Table: "auth", NotificationQueueURL: w.queueURL, SigningSecret: "fotograma/signing", Limits: testLimits()}
-	service, err := New(cfg, w.db, w.sqs, w.secrets, w.clock.now, newID)
+	service, err := New(cfg, w.db, w.sqs, s3.NewFromConfig(config), w.secrets, w.clock.now, newID)
 	if err != nil {
 		t.Fatal(err)
 	}

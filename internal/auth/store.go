@@ -23,14 +23,18 @@ import (
 //	user#<id>           profile                 the account and its password hash
 //	user#<id>           session#<id>            a session; it lives as long as this row does
 //	user#<id>           refresh#<session>#<h>   a refresh token, by the hash of its secret
+//	user#<id>           export#<id>             what was written down for the person
+//	user#<id>           exportslot              until when there may be no other
+//	user#<id>           erased                  all that stays of an erased account: see package erasure
+//	erasures            <id>                    see there
 //	attempts#<hash>     login                   attempts to log in with one address
 //	outbox#<n>          <event id>              see package outbox
 //
 // All that is kept of a person lies under one key, but for the address and the
 // attempts, whose keys are made from it.
 //
-// IAM: dynamodb:GetItem, PutItem, UpdateItem and DeleteItem on the table; the
-// authorizer needs GetItem.
+// IAM: dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and ConditionCheckItem on
+// the table, and what Eraser needs; the authorizer needs GetItem.
 type Store struct {
 	DB    *dynamodb.Client
 	Table string

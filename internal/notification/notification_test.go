@@ -13,10 +13,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/notification"
+	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
@@ -52,11 +54,11 @@ func newWorld(t *testing.T) *world {
 	cloud := localtest.Start(t)
 	w := &world{t: t, post: &post{}, now: noon}
 	now := func() time.Time { return w.now }
+	env := cloud.Env(t, "NotifyFunction")
 	w.service = &notification.Service{
-		Store: &notification.Store{
-			DB: dynamodb.NewFromConfig(cloud.Config), Table: cloud.Env(t, "NotifyFunction")["NOTIFICATION_TABLE"],
-		},
-		Sender: w.post, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
+		Store:   notification.NewStore(dynamodb.NewFromConfig(cloud.Config), env["NOTIFICATION_TABLE"], now),
+		Exports: export.Writer{S3: s3.NewFromConfig(cloud.Config), Bucket: env["ARCHIVES_BUCKET"]},
+		Sender:  w.post, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
 	}
 	return w
 }

@@ -444,42 +444,6 @@ func TestAnIdempotencyKeyMakesOneVideo(t *testing.T) {
 	}
 }
 
-func TestTheQuotaHoldsUnderARace(t *testing.T) {
-	w := newWorld(t)
-	w.service.Limits.UploadsPerHour = 5
-	var created, refused atomic.Int64
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			status, answer := w.call("ana", "POST", "/v1/videos", `{"filename":"a.mp4","size":5,"content_type":"video/mp4"}`)
-			switch {
-			case status == 201:
-				created.Add(1)
-			case status == 429 && answer["code"] == "quota_exceeded":
-				refused.Add(1)
-			default:
-				t.Errorf("%d %v", status, answer)
-			}
-		})
-	}
-	wg.Wait()
-	if created.Load() != 5 || refused.Load() != 15 {
-		t.Errorf("%d created and %d refused, want 5 and 15", created.Load(), refused.Load())
-	}
-	w.clock.Store(60 * 60)
-	id, upload := w.create("ana", 5)
-	w.post(upload, []byte("hello"), nil)
-	for n := range 5 { // the video and four retries are five
-		want := http.StatusAccepted
-		if n == 4 {
-			want = http.StatusTooManyRequests
-		}
-		if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/retry", ""); status != want {
-			t.Errorf("retry %d: %d %v, want %d", n+1, status, answer, want)
-		}
-	}
-}
-
 func TestRetryAndDelete(t *testing.T) {
 	w := newWorld(t)
 	id, upload := w.create("ana", 5)

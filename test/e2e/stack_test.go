@@ -129,7 +129,8 @@ func (s *stack) start(parameters ...string) error {
 		return err
 	}
 	args := []string{"up", "--addr", s.web, "--aws-addr", s.aws, "--data-dir", filepath.Join(s.dir, "data"),
-		"-p", fmt.Sprintf("LeaseSeconds=%d", int(lease.Seconds())), "-p", "MaxUploadsPerHour=100000"}
+		"-p", fmt.Sprintf("LeaseSeconds=%d", int(lease.Seconds())), "-p", "MaxVideosPerMinute=100000", "-p", "MaxVideosPerDay=100000", "-p", "MaxVideosAtOnce=100000",
+		"-p", "MaxMinutesPerDay=1000000"}
 	for _, p := range parameters {
 		args = append(args, "-p", p)
 	}

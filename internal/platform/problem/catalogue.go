@@ -18,6 +18,7 @@ const (
 	EmailTaken         Code = "email_taken"
 	WeakPassword       Code = "weak_password"
 	InvalidCredentials Code = "invalid_credentials" //nolint:gosec // a code, not a credential
+	WrongPassword      Code = "wrong_password"      //nolint:gosec // a code, not a credential
 	TooManyAttempts    Code = "too_many_attempts"
 	SessionRevoked     Code = "session_revoked"
 	InvalidExtraction  Code = "invalid_extraction"
@@ -140,6 +141,11 @@ var catalogue = map[Code]row{
 		http.StatusUnauthorized,
 		Text{"Wrong e-mail or password", "The e-mail address and the password do not belong together."},
 		Text{"E-mail ou senha incorretos", "O e-mail e a senha não combinam."},
+	},
+	WrongPassword: {
+		http.StatusUnprocessableEntity,
+		Text{"Wrong password", "That is not the password of your account. Type it again."},
+		Text{"Senha incorreta", "Essa não é a senha da sua conta. Digite-a de novo."},
 	},
 	TooManyAttempts: {
 		http.StatusTooManyRequests,
