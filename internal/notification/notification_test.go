@@ -26,15 +26,19 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // post is a Sender that keeps what it sends, and fails when it is told to.
 type post struct {
-	mu    sync.Mutex
-	fail  error
-	to    []string
-	mails []notification.Mail
+	mu     sync.Mutex
+	fail   error
+	during func() // what happens while it sends
+	to     []string
+	mails  []notification.Mail
 }
 
 func (p *post) Send(_ context.Context, to string, m notification.Mail) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.during != nil {
+		p.during()
+	}
 	if p.fail != nil {
 		return "", p.fail
 	}
