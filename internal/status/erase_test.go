@@ -109,7 +109,11 @@ func TestTheReadModelIsWrittenDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	var export struct {
-		Videos []struct{ ID, Filename, Status string }
+		Videos []struct {
+			ID       string `json:"id"`
+			Filename string `json:"filename"`
+			Status   string `json:"status"`
+		} `json:"videos"`
 	}
 	if err := json.Unmarshal(raw, &export); err != nil || len(export.Videos) != 1 || export.Videos[0].ID != "v1" ||
 		export.Videos[0].Filename != "férias.mp4" || export.Videos[0].Status != "awaiting_upload" || !strings.Contains(string(raw), "\n  ") {

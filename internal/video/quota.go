@@ -208,9 +208,9 @@ func counter[T any](ctx context.Context, s *Store, key dynamo.Key) (T, error) {
 func (w window) minutes() int { return int((w.Seconds + 59) / 60) }
 
 // refusal tells which quota leaves no room for a run that changes the totals; nil
-// if all do. Its RetryAfter is when the quota next may have room by itself: at the
-// end of the minute or the day; when the bucket's lifecycle next deletes files, which
-// it does at midnight UTC; for what is under way, a while in which that may end.
+// if all do. Its RetryAfter is when the minute or the day ends. What is stored or
+// under way comes to its end at any time: there it is after how long it is worth to
+// ask again.
 func (u spent) refusal(change totals, l Limits, now time.Time) *problem.Error {
 	tomorrow := now.UTC().Truncate(day).Add(day).Sub(now)
 	refused := func(quota string, wait time.Duration, format string, args ...any) *problem.Error {
@@ -227,7 +227,7 @@ func (u spent) refusal(change totals, l Limits, now time.Time) *problem.Error {
 	case u.today.Seconds >= float64(60*l.MinutesPerDay):
 		return refused("minutes_per_day", tomorrow, "%d minutes of video may be processed in a day (UTC)", l.MinutesPerDay)
 	case u.Bytes+change.Bytes > l.StoredBytes:
-		return refused("bytes_stored", tomorrow, "%d bytes may be stored, and %d are: wait until videos expire, or delete some", l.StoredBytes, u.Bytes)
+		return refused("bytes_stored", storedWait, "%d bytes may be stored, and %d are: wait until videos expire, or delete some", l.StoredBytes, u.Bytes)
 	case change.Active > 0 && u.Active >= l.VideosAtOnce:
 		return refused("concurrent_videos", activeWait,
 			"%d videos may be under way at the same time: wait until one has ended, or cancel or delete one", l.VideosAtOnce)
@@ -235,8 +235,10 @@ func (u spent) refusal(change totals, l Limits, now time.Time) *problem.Error {
 	return nil
 }
 
-// activeWait is after how long it is worth to ask again whether a video has ended.
-const activeWait = 15 * time.Second
+const (
+	storedWait = time.Hour
+	activeWait = 15 * time.Second
+)
 
 // room gives a problem if a quota leaves no room for a run that begins now and
 // changes the totals.

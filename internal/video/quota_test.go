@@ -78,7 +78,10 @@ func (w *world) refused(user, method, path, body, quota string) time.Duration {
 	r := w.record(user, method, path, body)
 	var said struct {
 		Code   string `json:"code"`
-		Errors []struct{ Location, Message string }
+		Errors []struct {
+			Location string `json:"location"`
+			Message  string `json:"message"`
+		} `json:"errors"`
 	}
 	if err := json.Unmarshal(r.Body.Bytes(), &said); err != nil {
 		w.t.Fatal(err)

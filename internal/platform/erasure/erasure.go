@@ -32,9 +32,11 @@ import (
 )
 
 const (
-	// Keep is how long a tombstone stays: longer than any message of the person can
-	// be under way, which is 14 days in SQS, with its time as a dead letter.
-	Keep = 30 * 24 * time.Hour
+	// keep is how long a tombstone stays: longer than any message of the person can
+	// be under way, which is 14 days in SQS, its time as a dead letter included, and
+	// longer than DynamoDB can bring rows back, which is 35 days: see the operations'
+	// document for a table that was restored.
+	keep = 40 * 24 * time.Hour
 
 	// repeatFor is how long an erasure is repeated: longer than any function runs
 	// that had begun before it, which is a quarter of an hour.
@@ -72,7 +74,7 @@ type row struct {
 func (t *Table) Begin(userID string) ([]types.TransactWriteItem, error) {
 	now := t.Now()
 	rows := []row{
-		{Key: key(userID), TTL: now.Add(Keep).Unix()},
+		{Key: key(userID), TTL: now.Add(keep).Unix()},
 		{Key: dynamo.Key{PK: pending, SK: userID}, Until: now.Add(repeatFor).Unix()},
 	}
 	writes := make([]types.TransactWriteItem, len(rows))
@@ -105,7 +107,7 @@ func (t *Table) Schedule(ctx context.Context, userID string) error {
 // Bury writes a person's tombstone: for a service that keeps nothing outside of its
 // table, and writes about people under Guard alone.
 func (t *Table) Bury(ctx context.Context, userID string) error {
-	item, err := dynamo.Marshal(row{Key: key(userID), TTL: t.Now().Add(Keep).Unix()})
+	item, err := dynamo.Marshal(row{Key: key(userID), TTL: t.Now().Add(keep).Unix()})
 	if err != nil {
 		return err
 	}
@@ -234,11 +236,10 @@ func (t *Table) Repeat(ctx context.Context, erase func(ctx context.Context, user
 		}
 		return nil
 	})
-	failures := []error{err}
 	for _, r := range all {
-		failures = append(failures, t.repeat(ctx, r, erase))
+		err = errors.Join(err, t.repeat(ctx, r, erase))
 	}
-	return len(all), errors.Join(failures...)
+	return len(all), err
 }
 
 func (t *Table) repeat(ctx context.Context, r row, erase func(ctx context.Context, userID string) error) error {
