@@ -193,6 +193,21 @@ func erasureDies(t *testing.T, n int) (survived bool) {
 	return survived
 }
 
+// A worker that had seen the job before the erasure, and claims its unit after it.
+func TestAUnitThatIsClaimedTooLateIsSwept(t *testing.T) {
+	w := newWorld(t)
+	w.command(event.AccountErased{UserID: "ana"})
+	unit := dynamo.Key{PK: "video#v1", SK: "segment#1#0000"}
+	_, err := w.worker.Store.ClaimUnit(t.Context(), unit, processing.Lease{
+		Ref: ref(1), MessageID: "m", Token: "t", Now: w.now(), Until: w.now().Add(time.Minute),
+	})
+	if err != nil || len(w.of("v1")) != 1 {
+		t.Fatalf("%v, there is %q", err, w.of("v1"))
+	}
+	w.sweep()
+	w.wantErased()
+}
+
 func TestSomebodyElsesJobsStay(t *testing.T) {
 	w := newWorld(t)
 	w.place("")

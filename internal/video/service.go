@@ -457,7 +457,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	each := func(videos []*Video, do func(context.Context, *Video) error) {
 		for _, v := range videos {
 			ctx := logging.With(ctx, slog.String("video_id", v.ID))
-			if err := do(ctx, v); err != nil && !errors.Is(err, errChanged) && !problem.Is(err, problem.Unauthorized) {
+			if err := do(ctx, v); err != nil && !errors.Is(err, errChanged) {
 				failures = append(failures, fmt.Errorf("settle video %s: %w", v.ID, err))
 			}
 		}

@@ -223,14 +223,13 @@ func (s *Store) Recall(ctx context.Context, ownerID, key string, request []byte,
 }
 
 // Update writes a changed video back and publishes the events of the change.
-// It gives errChanged when the video is no longer as it was read, and
-// problem.Unauthorized for a person who was erased.
+// It gives errChanged when the video is no longer as it was read, or is gone.
 func (s *Store) Update(ctx context.Context, before, after *Video, events ...event.Event) error {
 	return s.update(ctx, before, after, s.tally(before, after), events...)
 }
 
 // Begin writes a video back of which another run begins, and charges its owner. It
-// gives errQuota when a quota is used up, and the errors of Update.
+// gives errQuota when a quota is used up, and errChanged as Update does.
 func (s *Store) Begin(ctx context.Context, before, after *Video, now time.Time, l Limits, events ...event.Event) error {
 	charge := s.charge(before.OwnerID, now, before.Usage.change(after.Usage), l)
 	return s.update(ctx, before, after, charge, events...)
@@ -247,16 +246,13 @@ func (s *Store) update(ctx context.Context, before, after *Video, counted []writ
 	if err != nil {
 		return err
 	}
-	writes := append([]write{
-		{s.People.Standing(before.OwnerID), problem.New(problem.Unauthorized)},
-		{types.TransactWriteItem{Put: &types.Put{
-			TableName:                 &s.Table,
-			Item:                      item,
-			ConditionExpression:       aws.String("revision = :revision"),
-			ExpressionAttributeValues: dynamo.Item{":revision": dynamo.N(before.Revision)},
-		}}, errChanged},
-	}, counted...)
-	return s.commit(ctx, writes, events...)
+	put := write{types.TransactWriteItem{Put: &types.Put{
+		TableName:                 &s.Table,
+		Item:                      item,
+		ConditionExpression:       aws.String("revision = :revision"), // which a row that was erased has not
+		ExpressionAttributeValues: dynamo.Item{":revision": dynamo.N(before.Revision)},
+	}}, errChanged}
+	return s.commit(ctx, append([]write{put}, counted...), events...)
 }
 
 // errChanged tells that somebody else changed the video in between.

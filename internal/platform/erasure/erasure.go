@@ -13,8 +13,8 @@
 // What lies outside of the table, or is found by an index that runs behind it, is
 // covered by repetition: see Repeat.
 //
-// IAM: dynamodb:GetItem, PutItem, DeleteItem, BatchWriteItem and Query on the table,
-// and ConditionCheckItem for Standing.
+// IAM: dynamodb:GetItem, PutItem, BatchWriteItem and Query on the table, and
+// ConditionCheckItem for Standing.
 package erasure
 
 import (
