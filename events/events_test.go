@@ -236,16 +236,22 @@ func checkMessages(t *testing.T, template *sam.Template, queues []sam.EventSourc
 var bodies = map[string]func(t *testing.T, template *sam.Template, body string){
 	"ProcessFunction":        checkTask,
 	"DeadLetterFunction":     checkTask,
-	"ProcessControlFunction": data(of[event.CancelRequested](), of[event.VideoDeleted]()),
+	"ProcessControlFunction": data(of[event.CancelRequested](), of[event.VideoDeleted](), of[event.AccountErased](), of[event.ExportRequested]()),
+	"VideoEventsFunction": data(
+		of[event.ProcessingCompleted](), of[event.ProcessingFailed](), of[event.ProcessingCancelled](), of[event.ArchiveExpired](),
+		of[event.AccountErased](), of[event.ExportRequested](),
+	),
 	"ProjectorFunction": data(
 		of[event.VideoRegistered](), of[event.VideoUploaded](), of[event.RetryRequested](),
 		of[event.UploadAbandoned](), of[event.VideoDeleted](),
 		of[event.ProcessingStarted](), of[event.ProcessingProgressed](), of[event.ProcessingCompleted](),
 		of[event.ProcessingFailed](), of[event.ProcessingCancelled](), of[event.ArchiveExpired](),
+		of[event.AccountErased](), of[event.ExportRequested](),
 	),
 	"NotifyFunction": data(
 		of[event.UserRegistered](), of[event.ContactChanged](), of[event.CodeRequested](), of[event.PasswordChanged](),
 		of[event.EmailChanged](), of[event.ProcessingCompleted](), of[event.ProcessingFailed](),
+		of[event.AccountErased](), of[event.ExportRequested](),
 	),
 }
 

@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"functions/authsweep":      {"internal/auth", "internal/platform"},
 	"functions/video":          {"internal/video", "internal/platform"},
 	"functions/videosweep":     {"internal/video", "internal/platform"},
+	"functions/videoevents":    {"internal/video", "internal/platform"},
 	"functions/process":        {"internal/processing", "internal/frames", "internal/platform"},
 	"functions/processcontrol": {"internal/processing", "internal/platform"},
 	"functions/processsweep":   {"internal/processing", "internal/platform"},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -18,7 +19,7 @@ func main() {
 	var cfg auth.Config
 	fn := boot.Start(&cfg)
 	service := boot.Must(auth.New(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS),
-		secretsmanager.NewFromConfig(fn.AWS), time.Now, boot.NewID))
+		s3.NewFromConfig(fn.AWS), secretsmanager.NewFromConfig(fn.AWS), time.Now, boot.NewID))
 
 	api := httpapi.New(httpapi.Config{Origin: cfg.WebOrigin, Metrics: fn.Metrics, Now: time.Now, NewID: boot.NewID})
 	auth.Register(api, service)

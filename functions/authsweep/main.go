@@ -1,5 +1,5 @@
 // Command authsweep is AuthSweepFunction: it publishes what is left in the
-// outbox of package auth.
+// outbox of package auth, and goes on with erasures.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/auth"
@@ -16,6 +17,6 @@ import (
 func main() {
 	var cfg auth.SweepConfig
 	fn := boot.Start(&cfg)
-	outbox := auth.NewOutbox(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), time.Now)
-	lambda.Start(auth.Sweep(outbox))
+	eraser := auth.NewEraser(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), time.Now)
+	lambda.Start(auth.Sweep(eraser))
 }

@@ -7,12 +7,14 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
 
 	"github.com/fotograma/fotograma/internal/notification"
 	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/boot"
+	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
 )
 
@@ -20,9 +22,10 @@ func main() {
 	var cfg notification.Config
 	fn := boot.Start(&cfg)
 	service := &notification.Service{
-		Store:     &notification.Store{DB: dynamodb.NewFromConfig(fn.AWS), Table: cfg.Table},
+		Store:     notification.NewStore(dynamodb.NewFromConfig(fn.AWS), cfg.Table, time.Now),
 		Sender:    &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom},
 		Codes:     &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(fn.AWS), Secret: cfg.MailCodeSecret},
+		Exports:   export.Writer{S3: s3.NewFromConfig(fn.AWS), Bucket: cfg.ArchivesBucket},
 		WebOrigin: cfg.WebOrigin,
 		Metrics:   fn.Metrics,
 		Now:       time.Now,

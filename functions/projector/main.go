@@ -3,8 +3,11 @@
 package main
 
 import (
+	"time"
+
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/boot"
@@ -14,6 +17,6 @@ import (
 func main() {
 	var cfg status.ProjectorConfig
 	fn := boot.Start(&cfg)
-	projector := &status.Projector{Store: &status.Store{DB: dynamodb.NewFromConfig(fn.AWS), Table: cfg.Table}}
+	projector := status.NewProjector(cfg, dynamodb.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), time.Now)
 	lambda.Start(batch.Handle(projector.HandleMessage))
 }

@@ -52,6 +52,7 @@ func Register(api *httpapi.API, s *Service) {
 	registerAPIKeys(api, h)
 	h.registerAccount(api)
 	h.registerSessions(api)
+	registerPrivacy(api, h)
 }
 
 type handlers struct{ *Service }

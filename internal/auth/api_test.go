@@ -190,7 +190,7 @@ func TestARegistrationOutlivesItsQueue(t *testing.T) {
 		t.Fatalf("%d events were published though the queue is away", n)
 	}
 
-	sweep := Sweep(w.service.Outbox)
+	sweep := Sweep(w.service.Eraser)
 	if err := sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ const (
 	actionEmailVerified          action = "email_verified"
 	actionEmailChangeRequested   action = "email_change_requested"
 	actionEmailChanged           action = "email_changed"
+	actionAccountErased          action = "account_erased" // refused: what succeeds takes the log with it
 )
 
 // result tells how it ended.

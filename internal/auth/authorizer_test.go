@@ -172,7 +172,7 @@ func TestTheSampleEventsWork(t *testing.T) {
 	if e := sample[events.CloudWatchEvent](t, "authsweep"); e.DetailType != "Scheduled Event" {
 		t.Errorf("authsweep is a %q", e.DetailType)
 	}
-	if err := Sweep(w.service.Outbox)(t.Context()); err != nil {
+	if err := Sweep(w.service.Eraser)(t.Context()); err != nil {
 		t.Errorf("authsweep: %v", err)
 	}
 }

@@ -16,7 +16,21 @@ type Config struct {
 	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
 	SigningSecret        string `env:"SIGNING_SECRET,required"`   // name or ARN
 	MailCodeSecret       string `env:"MAIL_CODE_SECRET,required"` // name or ARN
+	VideoEventsQueueURL  string `env:"VIDEO_EVENTS_QUEUE_URL,required"`
+	ControlQueueURL      string `env:"CONTROL_QUEUE_URL,required"`
+	StatusQueueURL       string `env:"STATUS_QUEUE_URL,required"`
+	ArchivesBucket       string `env:"ARCHIVES_BUCKET,required"`
 	WebOrigin            string `env:"WEB_ORIGIN"`
+
+	// RetentionDays is how long the archives bucket keeps whatever is in it.
+	RetentionDays int `env:"RETENTION_DAYS" envDefault:"7"`
+}
+
+func (c Config) sweep() SweepConfig {
+	return SweepConfig{
+		Table: c.Table, NotificationQueueURL: c.NotificationQueueURL, VideoEventsQueueURL: c.VideoEventsQueueURL,
+		ControlQueueURL: c.ControlQueueURL, StatusQueueURL: c.StatusQueueURL, ArchivesBucket: c.ArchivesBucket,
+	}
 }
 
 // AuthorizerConfig is what the environment says of the authorizer.
@@ -25,10 +39,14 @@ type AuthorizerConfig struct {
 	SigningSecret string `env:"SIGNING_SECRET,required"` // name or ARN
 }
 
-// SweepConfig is what the environment says of the outbox sweep.
+// SweepConfig is what the environment says of the sweep.
 type SweepConfig struct {
 	Table                string `env:"AUTH_TABLE,required"`
 	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
+	VideoEventsQueueURL  string `env:"VIDEO_EVENTS_QUEUE_URL,required"`
+	ControlQueueURL      string `env:"CONTROL_QUEUE_URL,required"`
+	StatusQueueURL       string `env:"STATUS_QUEUE_URL,required"`
+	ArchivesBucket       string `env:"ARCHIVES_BUCKET,required"`
 }
 
 // Limits are the limits of accounts and sessions.
@@ -127,13 +145,16 @@ const (
 )
 
 // routes tells where the events of auth go.
-func routes(notificationQueueURL string) map[string][]string {
-	notification := []string{notificationQueueURL}
+func routes(cfg SweepConfig) map[string][]string {
+	notification := []string{cfg.NotificationQueueURL}
+	all := []string{cfg.VideoEventsQueueURL, cfg.ControlQueueURL, cfg.StatusQueueURL, cfg.NotificationQueueURL}
 	return map[string][]string{
 		event.UserRegistered{}.EventType():  notification,
 		event.ContactChanged{}.EventType():  notification,
 		event.CodeRequested{}.EventType():   notification,
 		event.PasswordChanged{}.EventType(): notification,
 		event.EmailChanged{}.EventType():    notification,
+		event.AccountErased{}.EventType():   all,
+		event.ExportRequested{}.EventType(): all,
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -216,8 +217,12 @@ func newWorld(t testing.TB) *world {
 		ids++
 		return fmt.Sprintf("019ca96a-0000-7000-8000-%012x", ids)
 	}
-	cfg := Config{Table: "auth", NotificationQueueURL: w.queueURL, SigningSecret: "fotograma/signing", MailCodeSecret: "fotograma/mail-codes", Limits: testLimits()}
-	service, err := New(cfg, w.db, w.sqs, w.secrets, w.clock.now, newID)
+	others := w.queue("others")
+	cfg := Config{
+		Table: "auth", NotificationQueueURL: w.queueURL, VideoEventsQueueURL: others, ControlQueueURL: others, StatusQueueURL: others,
+		ArchivesBucket: "archives", RetentionDays: 30, SigningSecret: "fotograma/signing", MailCodeSecret: "fotograma/mail-codes", Limits: testLimits(),
+	}
+	service, err := New(cfg, w.db, w.sqs, s3.NewFromConfig(config), w.secrets, w.clock.now, newID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,11 +265,17 @@ func (w *world) startSQS(config aws.Config) {
 		w.t.Fatal(err)
 	}
 	w.sqs = sqs.NewFromConfig(config, func(o *sqs.Options) { o.BaseEndpoint = aws.String(w.serve(server)) })
-	out, err := w.sqs.CreateQueue(w.t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("notification")})
+	w.queueURL = w.queue("notification")
+}
+
+// queue makes a queue and gives its URL.
+func (w *world) queue(name string) string {
+	w.t.Helper()
+	out, err := w.sqs.CreateQueue(w.t.Context(), &sqs.CreateQueueInput{QueueName: &name})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.queueURL = *out.QueueUrl
+	return *out.QueueUrl
 }
 
 // serve serves an endpoint until the test ends, and gives its address.
@@ -397,6 +408,22 @@ func (w *world) wants(a answer, status int, code any) {
 	w.t.Helper()
 	if a.status != status || a.code() != code {
 		w.t.Errorf("answer is %d %v, want %d %v\n%s", a.status, a.code(), status, code, a.raw)
+	}
+}
+
+func (w *world) registerBob() {
+	w.t.Helper()
+	a := w.post("/v1/auth/register", map[string]string{"email": "bob@example.com", "password": anaPassword})
+	if a.status != http.StatusCreated {
+		w.t.Fatalf("register: %d %s", a.status, a.raw)
+	}
+}
+
+// put writes a row.
+func (w *world) put(row map[string]ddbtypes.AttributeValue) {
+	w.t.Helper()
+	if _, err := w.db.PutItem(w.t.Context(), &dynamodb.PutItemInput{TableName: aws.String("auth"), Item: row}); err != nil {
+		w.t.Fatal(err)
 	}
 }
 

@@ -13,10 +13,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
@@ -35,7 +37,11 @@ type Service struct {
 	Codes     *mailcode.Keys
 	Passwords *Passwords
 	Access    *AccessTokens
+	Eraser    *Eraser
+	Exports   *Exports
 	Limits    Limits
+
+	RetentionDays int // of exports, at most
 
 	Now   func() time.Time
 	NewID func() string // UUIDs
@@ -44,32 +50,36 @@ type Service struct {
 
 // New makes the service from what it needs of AWS. It fails when the limits
 // make no sense.
-func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, secrets SecretReader, now func() time.Time, newID func() string) (*Service, error) {
+func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, secrets SecretReader, now func() time.Time, newID func() string) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure auth: %w", err)
 	}
+	eraser := NewEraser(cfg.sweep(), db, queues, objects, now)
 	return &Service{
 		Store:     &Store{DB: db, Table: cfg.Table},
 		Attempts:  &ratelimit.Counter{DB: db, Table: cfg.Table},
 		Codes:     &mailcode.Keys{Secrets: secrets, Secret: cfg.MailCodeSecret},
-		Outbox:    NewOutbox(SweepConfig{Table: cfg.Table, NotificationQueueURL: cfg.NotificationQueueURL}, db, queues, now),
+		Outbox:    eraser.Outbox,
 		Passwords: NewPasswords(cfg.Limits),
 		Access: &AccessTokens{
 			Keys:     &Keys{Secrets: secrets, Secret: cfg.SigningSecret, Now: now},
 			Lifetime: cfg.AccessLifetime,
 			Now:      now,
 		},
-		Limits: cfg.Limits,
-		Now:    now,
-		NewID:  newID,
-		Rand:   rand.Reader,
+		Eraser:        eraser,
+		Exports:       &Exports{export.Writer{S3: objects, Bucket: cfg.ArchivesBucket}},
+		Limits:        cfg.Limits,
+		RetentionDays: cfg.RetentionDays,
+		Now:           now,
+		NewID:         newID,
+		Rand:          rand.Reader,
 	}, nil
 }
 
 // NewOutbox makes the outbox of the service.
 func NewOutbox(cfg SweepConfig, db *dynamodb.Client, queues *sqs.Client, now func() time.Time) *outbox.Outbox {
 	return &outbox.Outbox{
-		DB: db, SQS: queues, Table: cfg.Table, Routes: routes(cfg.NotificationQueueURL), Now: now,
+		DB: db, SQS: queues, Table: cfg.Table, Routes: routes(cfg), Now: now,
 	}
 }
 

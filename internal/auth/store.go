@@ -26,6 +26,10 @@ import (
 //	user#<id>           apikey#<id>             an API key, with the hash of its secret
 //	user#<id>           code#<purpose>          the newest mailed code of a purpose
 //	user#<id>           audit#<time>#<id>       an entry of the audit log
+//	user#<id>           export#<id>             what was written down for the person
+//	user#<id>           exportslot              until when there may be no other
+//	user#<id>           erased                  all that stays of an erased account: see package erasure
+//	erasures            <id>                    see there
 //	attempts#<hash>     <what>                  see package ratelimit
 //	outbox#<n>          <event id>              see package outbox
 //
@@ -34,7 +38,8 @@ import (
 // most, entries and codes of addresses without an account: see nobody.
 //
 // IAM: dynamodb:GetItem, Query, PutItem, UpdateItem, DeleteItem and
-// ConditionCheckItem on the table; the authorizer needs GetItem and UpdateItem.
+// ConditionCheckItem on the table, and what Eraser needs; the authorizer needs
+// GetItem and UpdateItem.
 type Store struct {
 	DB    *dynamodb.Client
 	Table string

@@ -2,18 +2,19 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-
-	"github.com/fotograma/fotograma/internal/platform/outbox"
 )
 
 // Sweep makes a Lambda handler that publishes the events whose first
-// publication failed. Whatever triggers it, a schedule, has nothing to say.
-func Sweep(o *outbox.Outbox) func(context.Context) error {
+// publication failed, and goes on with erasures. Whatever triggers it, a schedule,
+// has nothing to say.
+func Sweep(e *Eraser) func(context.Context) error {
 	return func(ctx context.Context) error {
-		published, err := o.Sweep(ctx)
-		if published > 0 || err != nil {
-			slog.InfoContext(ctx, "outbox swept", "published", published)
+		published, outboxErr := e.Outbox.Sweep(ctx)
+		erasing, err := e.People.Repeat(ctx, e.erase)
+		if err = errors.Join(outboxErr, err); published > 0 || erasing > 0 || err != nil {
+			slog.InfoContext(ctx, "swept", "published", published, "erasing", erasing)
 		}
 		return err
 	}

@@ -69,3 +69,19 @@ func As[T Data](e Event) (T, error) {
 	}
 	return data, nil
 }
+
+// Person gives the ID of the person whom an event is about: the owner of its video
+// or the person themselves. The error wraps ErrMalformed when it names nobody.
+func Person(e Event) (string, error) {
+	var data struct {
+		OwnerID string `json:"owner_id"`
+		UserID  string `json:"user_id"`
+	}
+	if err := e.DataAs(&data); err != nil {
+		return "", fmt.Errorf("%w: data of %s: %w", ErrMalformed, e.Type(), err)
+	}
+	if person := data.OwnerID + data.UserID; person != "" { // an event has one of them
+		return person, nil
+	}
+	return "", fmt.Errorf("%w: %s names nobody", ErrMalformed, e.Type())
+}

@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/locale"
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
@@ -43,7 +44,8 @@ type Config struct {
 
 	// UnverifiedMails is how many mails are sent to an address that is not
 	// verified, codes not counted.
-	UnverifiedMails int `env:"UNVERIFIED_MAILS" envDefault:"5"`
+	UnverifiedMails int    `env:"UNVERIFIED_MAILS" envDefault:"5"`
+	ArchivesBucket  string `env:"ARCHIVES_BUCKET,required"`
 }
 
 // Contact is whom to write to, and how.
@@ -65,6 +67,7 @@ type Service struct {
 	Store     *Store
 	Sender    Sender
 	Codes     *mailcode.Keys
+	Exports   export.Writer
 	WebOrigin string // links in mails begin with it
 	Metrics   *metrics.Recorder
 	Now       func() time.Time
@@ -79,8 +82,21 @@ func (s *Service) HandleMessage(ctx context.Context, m events.SQSMessage) error 
 	if err != nil {
 		return fmt.Errorf("read event: %w", err)
 	}
+	person, err := event.Person(e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
 	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("subject", e.Subject()))
+	if e.Type() == (event.AccountErased{}).EventType() {
+		return s.erase(ctx, person)
+	}
+	return s.Store.People.Guard(ctx, person, func() error { return s.handle(ctx, e) })
+}
+
+func (s *Service) handle(ctx context.Context, e event.Event) error {
 	switch e.Type() {
+	case event.ExportRequested{}.EventType():
+		return s.export(ctx, e)
 	case event.UserRegistered{}.EventType():
 		return s.registered(ctx, e)
 	case event.ContactChanged{}.EventType():

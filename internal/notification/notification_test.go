@@ -13,11 +13,13 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/notification"
+	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
@@ -26,15 +28,19 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // post is a Sender that keeps what it sends, and fails when it is told to.
 type post struct {
-	mu    sync.Mutex
-	fail  error
-	to    []string
-	mails []notification.Mail
+	mu     sync.Mutex
+	fail   error
+	during func() // what happens while it sends
+	to     []string
+	mails  []notification.Mail
 }
 
 func (p *post) Send(_ context.Context, to string, m notification.Mail) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.during != nil {
+		p.during()
+	}
 	if p.fail != nil {
 		return "", p.fail
 	}
@@ -54,12 +60,12 @@ func newWorld(t *testing.T) *world {
 	cloud := localtest.Start(t)
 	w := &world{t: t, post: &post{}, now: noon}
 	now := func() time.Time { return w.now }
+	env := cloud.Env(t, "NotifyFunction")
 	w.service = &notification.Service{
-		Store: &notification.Store{
-			DB: dynamodb.NewFromConfig(cloud.Config), Table: cloud.Env(t, "NotifyFunction")["NOTIFICATION_TABLE"],
-		},
-		Codes:  &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(cloud.Config), Secret: cloud.Env(t, "NotifyFunction")["MAIL_CODE_SECRET"]},
-		Sender: w.post, UnverifiedMails: 3, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
+		Store:   notification.NewStore(dynamodb.NewFromConfig(cloud.Config), env["NOTIFICATION_TABLE"], now),
+		Exports: export.Writer{S3: s3.NewFromConfig(cloud.Config), Bucket: env["ARCHIVES_BUCKET"]},
+		Codes:   &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(cloud.Config), Secret: env["MAIL_CODE_SECRET"]},
+		Sender:  w.post, UnverifiedMails: 3, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
 	}
 	return w
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/locale"
 )
 
@@ -19,11 +20,19 @@ import (
 //	pk             sk                  what
 //	user#<id>      contact             whom to write to
 //	user#<id>      mail#<event id>     a mail about one event: claimed, then sent
+//	user#<id>      erased              all that stays of an erased person: see package erasure
 //
-// IAM: dynamodb:GetItem, PutItem, UpdateItem and DeleteItem on the table.
+// IAM: dynamodb:GetItem, PutItem, UpdateItem and DeleteItem on the table, and what
+// package erasure needs.
 type Store struct {
-	DB    *dynamodb.Client
-	Table string
+	DB     *dynamodb.Client
+	Table  string
+	People *erasure.Table
+}
+
+// NewStore makes the store of a table.
+func NewStore(db *dynamodb.Client, table string, now func() time.Time) *Store {
+	return &Store{DB: db, Table: table, People: &erasure.Table{DB: db, Name: table, Now: now}}
 }
 
 const (

@@ -14,6 +14,7 @@ type Config struct {
 	ArchivesBucket       string `env:"ARCHIVES_BUCKET,required"`
 	StatusQueueURL       string `env:"STATUS_QUEUE_URL,required"`
 	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
+	VideoEventsQueueURL  string `env:"VIDEO_EVENTS_QUEUE_URL,required"`
 	SegmentsQueueURL     string `env:"SEGMENTS_QUEUE_URL,required"`
 
 	// RetentionDays is how long archives are kept.

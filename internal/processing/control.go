@@ -13,8 +13,8 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
-// Control is what happens to jobs from outside their workers: people cancel and
-// delete, archives expire, and messages end in the dead-letter queue.
+// Control is what happens to jobs from outside their workers: people cancel, delete
+// and go, archives expire, and messages end in the dead-letter queue.
 type Control struct{ base }
 
 // HandleCommand does what one message of the control queue asks for.
@@ -23,7 +23,22 @@ func (c *Control) HandleCommand(ctx context.Context, m events.SQSMessage) error 
 	if err != nil {
 		return fmt.Errorf("read event: %w", err)
 	}
-	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("video_id", e.Subject()))
+	person, err := event.Person(e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	ctx = logging.With(ctx, slog.String("event", e.Type()))
+	if e.Type() == (event.AccountErased{}).EventType() {
+		return c.eraseAccount(ctx, person)
+	}
+	return c.Store.People.Guard(ctx, person, func() error { return c.handle(ctx, e) })
+}
+
+func (c *Control) handle(ctx context.Context, e event.Event) error {
+	if e.Type() == (event.ExportRequested{}).EventType() {
+		return c.export(ctx, e)
+	}
+	ctx = logging.With(ctx, slog.String("video_id", e.Subject()))
 	switch e.Type() {
 	case event.CancelRequested{}.EventType():
 		return c.cancel(ctx, e)
@@ -100,21 +115,19 @@ func (c *Control) filename(ctx context.Context, task Task) string {
 // sweepAtOnce is how many expired archives one sweep looks at.
 const sweepAtOnce = 100
 
-// Sweep publishes what is left in the outbox, and deletes archives whose time
-// is over.
+// Sweep publishes what is left in the outbox, deletes archives whose time is over,
+// and goes on with erasures.
 func (c *Control) Sweep(ctx context.Context) error {
 	published, outboxErr := c.Outbox.Sweep(ctx)
+	erasing, eraseErr := c.Store.People.Repeat(ctx, c.erase)
 	due, err := c.Store.Due(ctx, c.Now(), sweepAtOnce)
-	if err != nil {
-		return errors.Join(outboxErr, err)
-	}
-	failures := []error{outboxErr}
+	failures := []error{outboxErr, eraseErr, err}
 	for _, job := range due {
 		if err := c.expire(ctx, job); err != nil {
 			failures = append(failures, fmt.Errorf("expire video %s: %w", job.Ref.VideoID, err))
 		}
 	}
-	slog.InfoContext(ctx, "swept", "published", published, "expired", len(due))
+	slog.InfoContext(ctx, "swept", "published", published, "expired", len(due), "erasing", erasing)
 	return errors.Join(failures...)
 }
 

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -17,6 +16,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/bucket"
 )
 
 // Objects reads uploads and writes archives.
@@ -253,86 +253,28 @@ func (o *Objects) complete(ctx context.Context, key, uploadID string, all []Part
 	return nil
 }
 
+// archives is the archives bucket, for what is of no more use in it.
+func (o *Objects) archives() bucket.Bucket { return bucket.Bucket{S3: o.S3, Name: o.Archives} }
+
 // abort ends a multipart upload without an object; one that has ended is none.
 func (o *Objects) abort(ctx context.Context, key, uploadID string) error {
-	_, err := o.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
-		Bucket: &o.Archives, Key: &key, UploadId: &uploadID,
-	})
-	if err != nil && !isCode(err, "NoSuchUpload") {
-		return fmt.Errorf("abort upload of %s: %w", key, err)
-	}
-	return nil
+	return o.archives().Abort(ctx, key, uploadID)
 }
 
 // unfinished lists the multipart uploads that are under way under a prefix.
 func (o *Objects) unfinished(ctx context.Context, prefix string) ([]types.MultipartUpload, error) {
-	var all []types.MultipartUpload
-	pages := s3.NewListMultipartUploadsPaginator(o.S3, &s3.ListMultipartUploadsInput{Bucket: &o.Archives, Prefix: &prefix})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list unfinished uploads: %w", err)
-		}
-		all = append(all, page.Uploads...)
-	}
-	return all, nil
+	return o.archives().Unfinished(ctx, prefix)
 }
 
 // Clear aborts what is being uploaded to the archives bucket under a prefix, and
 // deletes what lies there, all but the keys to keep.
 func (o *Objects) Clear(ctx context.Context, prefix string, keep ...string) error {
-	unfinished, err := o.unfinished(ctx, prefix)
-	if err != nil {
-		return err
-	}
-	for _, upload := range unfinished {
-		if err := o.abort(ctx, aws.ToString(upload.Key), aws.ToString(upload.UploadId)); err != nil {
-			return err
-		}
-	}
-	pages := s3.NewListObjectsV2Paginator(o.S3, &s3.ListObjectsV2Input{Bucket: &o.Archives, Prefix: &prefix})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return fmt.Errorf("list objects: %w", err)
-		}
-		var gone []string
-		for _, object := range page.Contents {
-			if !slices.Contains(keep, *object.Key) {
-				gone = append(gone, *object.Key)
-			}
-		}
-		if err := o.Remove(ctx, gone...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return o.archives().Clear(ctx, prefix, keep...)
 }
 
 // Remove deletes objects of the archives bucket; empty keys are passed over.
 func (o *Objects) Remove(ctx context.Context, keys ...string) error {
-	const atOnce = 1000 // S3 takes so many
-	for chunk := range slices.Chunk(keys, atOnce) {
-		var gone []types.ObjectIdentifier
-		for _, key := range chunk {
-			if key != "" {
-				gone = append(gone, types.ObjectIdentifier{Key: &key})
-			}
-		}
-		if len(gone) == 0 {
-			continue
-		}
-		out, err := o.S3.DeleteObjects(ctx, &s3.DeleteObjectsInput{
-			Bucket: &o.Archives, Delete: &types.Delete{Objects: gone, Quiet: aws.Bool(true)},
-		})
-		if err != nil {
-			return fmt.Errorf("delete archives: %w", err)
-		}
-		if len(out.Errors) > 0 {
-			return fmt.Errorf("delete %s: %s", aws.ToString(out.Errors[0].Key), aws.ToString(out.Errors[0].Message))
-		}
-	}
-	return nil
+	return o.archives().Delete(ctx, keys...)
 }
 
 // RemoveUpload deletes an uploaded file.

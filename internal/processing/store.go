@@ -13,6 +13,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 )
 
@@ -22,17 +23,20 @@ import (
 //	video#<id>     job                     the newest run of a video
 //	video#<id>     segment#<run>#<index>   one segment of a run that was shared out
 //	video#<id>     check#<run>             the check of such a run's file
+//	user#<id>      erased                  all that stays of an erased person: see package erasure
+//	erasures       <id>                    see there
 //	outbox#<n>     <event id>              see package outbox
 //
 // The sparse index "due" has the jobs whose archive is there, by when it
-// expires.
+// expires; "by_owner" has all rows of videos by whose they are.
 //
-// IAM: dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and Query on the table
-// and its index.
+// IAM: dynamodb:GetItem, PutItem, UpdateItem, DeleteItem, ConditionCheckItem and
+// Query on the table and its indexes, and what package erasure needs.
 type Store struct {
 	DB     *dynamodb.Client
 	Table  string
 	Outbox *outbox.Outbox
+	People *erasure.Table
 }
 
 // dueArchives is the partition of the index "due".
@@ -106,7 +110,17 @@ func (s *Store) item(w write) types.TransactWriteItem {
 // commit writes a row and publishes events; false when the condition did not
 // hold.
 func (s *Store) commit(ctx context.Context, w write, events ...event.Event) (bool, error) {
-	err := s.Outbox.Commit(ctx, []types.TransactWriteItem{s.item(w)}, events...)
+	return s.commitAll(ctx, []types.TransactWriteItem{s.item(w)}, events...)
+}
+
+// begin is commit for writes that may make a row: false also when its owner was
+// erased.
+func (s *Store) begin(ctx context.Context, ownerID string, w write, events ...event.Event) (bool, error) {
+	return s.commitAll(ctx, []types.TransactWriteItem{s.item(w), s.People.Standing(ownerID)}, events...)
+}
+
+func (s *Store) commitAll(ctx context.Context, writes []types.TransactWriteItem, events ...event.Event) (bool, error) {
+	err := s.Outbox.Commit(ctx, writes, events...)
 	if dynamo.FailedConditions(err) != nil {
 		return false, nil
 	}
@@ -171,10 +185,10 @@ func ownedBy(token string, others dynamo.Item) dynamo.Item {
 // message that comes again is taken as a sign that its worker died.
 //
 // It gives errDone when the run, or a later one, has ended or goes on, errDeleted
-// when the video was deleted, and errElsewhere when another message's worker has
+// when the video was deleted or its owner erased, and errElsewhere when another message's worker has
 // it.
 func (s *Store) Claim(ctx context.Context, l Lease, started event.Event) (*Job, error) {
-	claimed, err := s.commit(ctx, write{
+	claimed, err := s.begin(ctx, l.Ref.OwnerID, write{
 		key: jobKey(l.Ref.VideoID),
 		set: "SET video_id = :video, owner_id = :owner, #run = :run, #state = :running, #token = :token, " +
 			"message_id = :message, lease_until = :until, #ttl = :ttl",
@@ -215,7 +229,15 @@ func (s *Store) claimed(ctx context.Context, l Lease, claimed bool, err error) (
 	if err != nil {
 		return nil, err
 	}
+	erased := false
+	if job == nil {
+		if erased, err = s.People.Erased(ctx, l.Ref.OwnerID); err != nil {
+			return nil, fmt.Errorf("claim job: %w", err)
+		}
+	}
 	switch {
+	case erased:
+		return nil, errDeleted
 	case claimed && job != nil && job.Token == l.Token:
 		return job, nil
 	case job != nil && job.State == Deleted:
@@ -340,9 +362,10 @@ func (s *Store) Fail(ctx context.Context, ref event.VideoRef, token string, fail
 }
 
 // End ends a run from outside its worker, whether it was begun or not, and
-// publishes the event; false when the run, or a later one, has ended before.
+// publishes the event; false when the run, or a later one, has ended before, and
+// when its owner was erased.
 func (s *Store) End(ctx context.Context, ref event.VideoRef, state State, now time.Time, e event.Event) (bool, error) {
-	ok, err := s.commit(ctx, write{
+	ok, err := s.begin(ctx, ref.OwnerID, write{
 		key:  jobKey(ref.VideoID),
 		set:  "SET video_id = :video, owner_id = :owner, #run = :run, #state = :state, #ttl = :ttl",
 		when: "attribute_not_exists(pk) OR (#state <> :deleted AND #run < :run) OR (" + goesOn + ")",

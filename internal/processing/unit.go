@@ -52,10 +52,12 @@ func (r *unitRow) progress() progress { return progress{float64(r.Part) / thousa
 func (s *Store) ClaimUnit(ctx context.Context, key dynamo.Key, l Lease) (progress, error) {
 	claimed, err := s.update(ctx, write{
 		key: key,
-		set: "SET #state = :running, #token = :token, message_id = :message, lease_until = :until, #ttl = :ttl",
+		set: "SET #state = :running, #token = :token, message_id = :message, lease_until = :until, owner_id = :owner, #ttl = :ttl",
 		when: "attribute_not_exists(pk) OR " +
 			"(#state = :running AND (message_id = :message OR lease_until < :now))",
-		values: l.values(dynamo.Item{":ttl": dynamo.N(l.Now.Add(keepJobs).Unix())}),
+		values: l.values(dynamo.Item{
+			":owner": dynamo.S(l.Ref.OwnerID), ":ttl": dynamo.N(l.Now.Add(keepJobs).Unix()),
+		}),
 	})
 	if err != nil {
 		return progress{}, fmt.Errorf("claim unit: %w", err)

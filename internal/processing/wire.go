@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 )
@@ -22,7 +23,10 @@ type AWS struct {
 func NewControl(cfg Config, aws AWS, now func() time.Time, newID func() string) *Control {
 	box := &outbox.Outbox{DB: aws.DB, SQS: aws.Q, Table: cfg.Table, Routes: Routes(cfg), Now: now}
 	return &Control{base{
-		Store:   &Store{DB: aws.DB, Table: cfg.Table, Outbox: box},
+		Store: &Store{
+			DB: aws.DB, Table: cfg.Table, Outbox: box,
+			People: &erasure.Table{DB: aws.DB, Name: cfg.Table, Now: now},
+		},
 		Objects: &Objects{S3: aws.S3, Uploads: cfg.UploadsBucket, Archives: cfg.ArchivesBucket},
 		Outbox:  box,
 		Now:     now,

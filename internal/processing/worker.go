@@ -26,13 +26,14 @@ const source = "/processing"
 // Routes tells which queues each event of this service goes to.
 func Routes(cfg Config) map[string][]string {
 	status, notification, segments := cfg.StatusQueueURL, cfg.NotificationQueueURL, cfg.SegmentsQueueURL
+	video := cfg.VideoEventsQueueURL
 	return map[string][]string{
 		event.ProcessingStarted{}.EventType():    {status},
 		event.ProcessingProgressed{}.EventType(): {status},
-		event.ProcessingCompleted{}.EventType():  {status, notification},
-		event.ProcessingFailed{}.EventType():     {status, notification},
-		event.ProcessingCancelled{}.EventType():  {status},
-		event.ArchiveExpired{}.EventType():       {status},
+		event.ProcessingCompleted{}.EventType():  {status, notification, video},
+		event.ProcessingFailed{}.EventType():     {status, notification, video},
+		event.ProcessingCancelled{}.EventType():  {status, video},
+		event.ArchiveExpired{}.EventType():       {status, video},
 		event.SegmentRequested{}.EventType():     {segments},
 		event.CheckRequested{}.EventType():       {segments},
 		event.AssemblyRequested{}.EventType():    {segments},

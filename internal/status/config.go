@@ -4,7 +4,8 @@ import "time"
 
 // ProjectorConfig is what the environment says of the projector.
 type ProjectorConfig struct {
-	Table string `env:"STATUS_TABLE,required"`
+	Table          string `env:"STATUS_TABLE,required"`
+	ArchivesBucket string `env:"ARCHIVES_BUCKET,required"`
 }
 
 // Config is what the environment says of the queries.

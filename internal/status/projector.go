@@ -5,27 +5,57 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/erasure"
+	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/rest"
 )
 
 // Projector writes the read model.
 type Projector struct {
-	Store *Store
+	Store   *Store
+	Exports export.Writer
 }
 
-// HandleMessage projects the event of one message of the status queue.
+// NewProjector wires the projector.
+func NewProjector(cfg ProjectorConfig, db *dynamodb.Client, objects *s3.Client, now func() time.Time) *Projector {
+	return &Projector{
+		Store: &Store{
+			DB: db, Table: cfg.Table, People: &erasure.Table{DB: db, Name: cfg.Table, Now: now},
+		},
+		Exports: export.Writer{S3: objects, Bucket: cfg.ArchivesBucket},
+	}
+}
+
+// HandleMessage projects the event of one message of the status queue, or does what
+// it asks of a person's data.
 func (p *Projector) HandleMessage(ctx context.Context, m events.SQSMessage) error {
 	e, err := event.Parse([]byte(m.Body))
 	if err != nil {
 		return fmt.Errorf("read event: %w", err)
 	}
-	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("video_id", e.Subject()))
-	return p.project(ctx, e)
+	person, err := event.Person(e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	ctx = logging.With(ctx, slog.String("event", e.Type()))
+	switch e.Type() {
+	case event.AccountErased{}.EventType():
+		return p.erase(ctx, person)
+	case event.ExportRequested{}.EventType():
+		return p.Store.People.Guard(ctx, person, func() error {
+			return with(e, func(d event.ExportRequested) error { return p.export(ctx, d) })
+		})
+	}
+	ctx = logging.With(ctx, slog.String("video_id", e.Subject()))
+	return p.Store.People.Guard(ctx, person, func() error { return p.project(ctx, e) })
 }
 
 func (p *Projector) project(ctx context.Context, e event.Event) error {

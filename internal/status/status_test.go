@@ -44,9 +44,10 @@ func newWorld(t *testing.T) *world {
 	cloud := localtest.Start(t)
 	env := cloud.Env(t, "StatusFunction")
 	w := &world{t: t, objects: s3.NewFromConfig(cloud.Config), archives: env["ARCHIVES_BUCKET"], now: noon}
-	store := &status.Store{DB: dynamodb.NewFromConfig(cloud.Config), Table: env["STATUS_TABLE"]}
-	w.projector = &status.Projector{Store: store}
 	now := func() time.Time { return w.now }
+	cfg := status.ProjectorConfig{Table: env["STATUS_TABLE"], ArchivesBucket: w.archives}
+	w.projector = status.NewProjector(cfg, dynamodb.NewFromConfig(cloud.Config), w.objects, now)
+	store := w.projector.Store
 	api := httpapi.New(httpapi.Config{Now: now, NewID: func() string { return "r" }, Metrics: metrics.New(io.Discard, "Test", now)})
 	status.Register(api, &status.Queries{Store: store, Archives: &status.Archives{S3: w.objects, Bucket: w.archives}, Now: now})
 	w.handler = api.Handler()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 	"github.com/fotograma/fotograma/internal/platform/rest"
 )
@@ -21,15 +22,17 @@ import (
 //
 //	pk             sk              what
 //	user#<id>      video#<id>      a video, or the tombstone of a deleted one
+//	user#<id>      erased          all that stays of an erased person: see package erasure
 //
 // The index "by_status" has one person's videos of one status. IDs sort by
 // time, and so do both.
 //
-// IAM: the projector needs dynamodb:PutItem and UpdateItem on the table, the
-// queries GetItem and Query on it and its index.
+// IAM: the projector needs dynamodb:PutItem and UpdateItem on the table and what
+// package erasure needs, the queries GetItem and Query on it and its index.
 type Store struct {
-	DB    *dynamodb.Client
-	Table string
+	DB     *dynamodb.Client
+	Table  string
+	People *erasure.Table // for the projector
 }
 
 type row struct {
@@ -204,6 +207,8 @@ func (s *Store) Bury(ctx context.Context, ref event.VideoRef, at time.Time) erro
 // visible holds for rows that are videos: not tombstones, and described.
 const visible = "attribute_not_exists(deleted) AND attribute_exists(created_at)"
 
+func isVisible(item dynamo.Item) bool { return item["deleted"] == nil && item["created_at"] != nil }
+
 // Get finds a video. It gives problem.NotFound when there is none, or it is
 // another person's.
 func (s *Store) Get(ctx context.Context, ownerID, videoID string) (*Video, error) {
@@ -213,7 +218,7 @@ func (s *Store) Get(ctx context.Context, ownerID, videoID string) (*Video, error
 	if err != nil {
 		return nil, fmt.Errorf("get video: %w", err)
 	}
-	if out.Item == nil || out.Item["deleted"] != nil || out.Item["created_at"] == nil {
+	if !isVisible(out.Item) {
 		return nil, problem.New(problem.NotFound)
 	}
 	r, err := dynamo.Unmarshal[row](out.Item)

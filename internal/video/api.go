@@ -45,6 +45,9 @@ func Register(api *httpapi.API, s *Service) {
 		"Process a video again, with other options if given", http.StatusAccepted, notFound, conflict, invalid, http.StatusTooManyRequests), h.retry)
 	huma.Register(api, operation("delete-video", http.MethodDelete, "/v1/videos/{id}",
 		"Delete a video, its frames and all that is known of it", http.StatusNoContent, notFound), h.delete)
+	usage := operation("get-usage", http.MethodGet, "/v1/usage", "Show how much of the quotas is used", http.StatusOK)
+	usage.Security = httpapi.Login(httpapi.AccountRead)
+	huma.Register(api, usage, h.usage)
 }
 
 type handlers struct{ *Service }

@@ -13,13 +13,23 @@ type Config struct {
 	Limits
 }
 
-// Limits are the limits of uploads.
+// ListenerConfig is what the environment says of the listener beyond Config.
+type ListenerConfig struct {
+	Config
+	ArchivesBucket string `env:"ARCHIVES_BUCKET,required"`
+}
+
+// Limits are the limits of uploads, and of people.
 type Limits struct {
 	// UploadBytes is the size of the largest video, in bytes.
 	UploadBytes int64 `env:"MAX_UPLOAD_BYTES" envDefault:"10737418240"`
 
-	// UploadsPerHour is how many videos a person may register in a clock hour.
-	UploadsPerHour int `env:"MAX_UPLOADS_PER_HOUR" envDefault:"500"`
+	// What one person may do and have: see quota.go. Days are those of UTC.
+	VideosPerMinute int   `env:"MAX_VIDEOS_PER_MINUTE" envDefault:"60"`
+	VideosPerDay    int   `env:"MAX_VIDEOS_PER_DAY" envDefault:"1000"`
+	MinutesPerDay   int   `env:"MAX_MINUTES_PER_DAY" envDefault:"1440"`
+	StoredBytes     int64 `env:"MAX_STORED_BYTES" envDefault:"107374182400"`
+	VideosAtOnce    int   `env:"MAX_VIDEOS_AT_ONCE" envDefault:"100"`
 
 	// RetentionDays is how long the bucket's lifecycle keeps an upload.
 	RetentionDays int `env:"RETENTION_DAYS" envDefault:"7"`

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/frames"
+	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
@@ -50,7 +51,10 @@ type Service struct {
 func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, now func() time.Time, newID func() string) *Service {
 	box := &outbox.Outbox{DB: db, SQS: queues, Table: cfg.Table, Routes: Routes(cfg), Now: now}
 	return &Service{
-		Store:   &Store{DB: db, Table: cfg.Table, Outbox: box},
+		Store: &Store{
+			DB: db, Table: cfg.Table, Outbox: box,
+			People: &erasure.Table{DB: db, Name: cfg.Table, Now: now}, RetentionDays: cfg.RetentionDays,
+		},
 		Uploads: &Uploads{S3: objects, Bucket: cfg.UploadsBucket},
 		Outbox:  box,
 		Limits:  cfg.Limits,
@@ -100,6 +104,7 @@ func (s *Service) Create(ctx context.Context, ownerID, idempotencyKey string, r 
 		ID: s.NewID(), OwnerID: ownerID, Filename: r.Filename, Size: r.Size, ContentType: r.ContentType,
 		SHA256: r.SHA256, Extraction: extraction, State: Awaited, Run: 1, PartSize: multipart(r.Size),
 		CreatedAt: now, UploadDeadline: now.Add(singleValidity), ExpiresAt: now.AddDate(0, 0, s.Limits.RetentionDays),
+		Usage: Usage{File: r.Size, Active: true},
 	}
 	if v.PartSize > 0 {
 		v.UploadDeadline = now.Add(multipartValidity)
@@ -115,7 +120,8 @@ func (s *Service) Create(ctx context.Context, ownerID, idempotencyKey string, r 
 }
 
 func (s *Service) create(ctx context.Context, v *Video, key string, request []byte) (*Video, error) {
-	if err := s.Store.TakeSlot(ctx, v.OwnerID, v.CreatedAt, s.Limits.UploadsPerHour); err != nil {
+	change := Usage{}.change(v.Usage)
+	if err := s.room(ctx, v.OwnerID, change, v.CreatedAt); err != nil { // before anything is begun in S3
 		return nil, err
 	}
 	if v.PartSize > 0 {
@@ -136,7 +142,9 @@ func (s *Service) create(ctx context.Context, v *Video, key string, request []by
 	if err != nil {
 		return nil, err
 	}
-	err = s.Store.Create(ctx, v, key, request, e)
+	err = s.charged(ctx, v.OwnerID, change, v.CreatedAt, func() error {
+		return s.Store.Create(ctx, v, key, request, s.Limits, e)
+	})
 	if err == nil {
 		return v, nil
 	}
@@ -273,11 +281,21 @@ func (s *Service) markUploaded(ctx context.Context, v *Video) (*Video, error) {
 		return nil, err
 	}
 	if err := s.Store.Update(ctx, v, &after, e); errors.Is(err, errChanged) {
-		return s.Store.Get(ctx, v.OwnerID, v.ID) // somebody said so first, or deleted it
+		return s.uploaded(ctx, v)
 	} else if err != nil {
 		return nil, err
 	}
 	return &after, nil
+}
+
+// uploaded marks a video as uploaded that was changed meanwhile, unless somebody
+// said so first, or deleted it.
+func (s *Service) uploaded(ctx context.Context, v *Video) (*Video, error) {
+	v, err := s.Store.Get(ctx, v.OwnerID, v.ID)
+	if err != nil || v.State != Awaited {
+		return v, err
+	}
+	return s.markUploaded(ctx, v)
 }
 
 func (s *Service) mustHaveArrived(ctx context.Context, v *Video) error {
@@ -355,7 +373,7 @@ func (s *Service) Cancel(ctx context.Context, ownerID, videoID string) error {
 // Retry has the uploaded file processed once more; a run that goes on is
 // superseded. Without extraction the last one is used again.
 //
-// It counts as a video of the hour, since it is as much work.
+// It counts as another video, since it is as much work.
 //
 // Problems: not_found, not_retryable, invalid_extraction, quota_exceeded.
 func (s *Service) Retry(ctx context.Context, ownerID, videoID string, extraction *frames.Extraction) (*Video, error) {
@@ -372,14 +390,12 @@ func (s *Service) Retry(ctx context.Context, ownerID, videoID string, extraction
 	}
 	after := *v
 	after.State, after.Run = Uploaded, v.Run+1
+	after.Usage.Active, after.Usage.File = true, v.Size
 	after.ExpiresAt = s.Now().AddDate(0, 0, s.Limits.RetentionDays) // of the frames to come
 	if extraction != nil {
 		if after.Extraction, err = checkExtraction(*extraction); err != nil {
 			return nil, err
 		}
-	}
-	if err := s.Store.TakeSlot(ctx, ownerID, s.Now(), s.Limits.UploadsPerHour); err != nil {
-		return nil, err
 	}
 	raw, err := json.Marshal(after.Extraction)
 	if err != nil {
@@ -389,7 +405,11 @@ func (s *Service) Retry(ctx context.Context, ownerID, videoID string, extraction
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Store.Update(ctx, v, &after, e); errors.Is(err, errChanged) {
+	now := s.Now()
+	err = s.charged(ctx, ownerID, v.Usage.change(after.Usage), now, func() error {
+		return s.Store.Begin(ctx, v, &after, now, s.Limits, e)
+	})
+	if errors.Is(err, errChanged) {
 		return s.Retry(ctx, ownerID, videoID, extraction) // after what was changed
 	} else if err != nil {
 		return nil, err
@@ -426,23 +446,36 @@ func (s *Service) Delete(ctx context.Context, ownerID, videoID string) error {
 // sweepAtOnce is how many overdue uploads one sweep looks at.
 const sweepAtOnce = 100
 
-// Sweep publishes what is left in the outbox, and gives up on uploads that did
-// not arrive in time.
+// Sweep publishes what is left in the outbox, gives up on uploads that did not
+// arrive in time, lets go of files whose time is over, and goes on with erasures.
 func (s *Service) Sweep(ctx context.Context) error {
 	published, outboxErr := s.Outbox.Sweep(ctx)
-	overdue, err := s.Store.Overdue(ctx, s.Now(), sweepAtOnce)
-	if err != nil {
-		return errors.Join(outboxErr, err)
-	}
-	failures := []error{outboxErr}
-	for _, v := range overdue {
-		ctx := logging.With(ctx, slog.String("video_id", v.ID))
-		if err := s.settle(ctx, v); err != nil && !errors.Is(err, errChanged) {
-			failures = append(failures, fmt.Errorf("settle video %s: %w", v.ID, err))
+	erasing, eraseErr := s.Store.People.Repeat(ctx, s.erase)
+	overdue, overdueErr := s.Store.Overdue(ctx, s.Now(), sweepAtOnce)
+	stale, staleErr := s.Store.Stale(ctx, s.Now(), sweepAtOnce)
+	failures := []error{outboxErr, eraseErr, overdueErr, staleErr}
+	each := func(videos []*Video, do func(context.Context, *Video) error) {
+		for _, v := range videos {
+			ctx := logging.With(ctx, slog.String("video_id", v.ID))
+			if err := do(ctx, v); err != nil && !errors.Is(err, errChanged) {
+				failures = append(failures, fmt.Errorf("settle video %s: %w", v.ID, err))
+			}
 		}
 	}
-	slog.InfoContext(ctx, "swept", "published", published, "overdue", len(overdue))
+	each(overdue, s.settle)
+	each(stale, s.letGo)
+	slog.InfoContext(ctx, "swept", "published", published, "overdue", len(overdue), "stale", len(stale), "erasing", erasing)
 	return errors.Join(failures...)
+}
+
+// letGo sees to it that a file is gone whose time is over, and counts it no more.
+func (s *Service) letGo(ctx context.Context, v *Video) error {
+	if err := s.Uploads.Remove(ctx, v); err != nil {
+		return err
+	}
+	after := *v
+	after.Usage.File = 0
+	return s.Store.Update(ctx, v, &after)
 }
 
 // settle finds out what became of an upload whose time is over.
@@ -456,7 +489,7 @@ func (s *Service) settle(ctx context.Context, v *Video) error {
 		return err
 	}
 	after := *v
-	after.State = Abandoned
+	after.State, after.Usage.Active, after.Usage.File = Abandoned, false, 0
 	e, err := s.event(v, event.UploadAbandoned{VideoRef: v.ref()})
 	if err != nil {
 		return err

@@ -31,34 +31,76 @@ import (
 
 // world is the video service over local AWS, with a clock of its own.
 type world struct {
-	t       *testing.T
-	cfg     video.Config
-	service *video.Service
-	handler http.Handler
-	queues  *sqs.Client
-	objects *s3.Client
-	clock   atomic.Int64 // seconds after now
+	t        *testing.T
+	cloud    aws.Config
+	cfg      video.Config
+	archives string
+	service  *video.Service
+	handler  http.Handler
+	db       *dynamodb.Client
+	queues   *sqs.Client
+	objects  *s3.Client
+	ids      atomic.Int64
+	clock    atomic.Int64 // seconds after now
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	cloud := localtest.Start(t)
-	w := &world{t: t, queues: sqs.NewFromConfig(cloud.Config), objects: s3.NewFromConfig(cloud.Config)}
+	w := &world{t: t, cloud: cloud.Config}
+	var cfg video.ListenerConfig
+	if err := env.ParseWithOptions(&cfg, env.Options{Environment: cloud.Env(t, "VideoEventsFunction")}); err != nil {
+		t.Fatal(err)
+	}
+	w.archives = cfg.ArchivesBucket
 	if err := env.ParseWithOptions(&w.cfg, env.Options{Environment: cloud.Env(t, "VideoFunction")}); err != nil {
 		t.Fatal(err)
 	}
+	w.connect(cloud.Config)
+	return w
+}
+
+// over gives the same service, whose requests to AWS go by another client.
+func (w *world) over(client *http.Client) *world {
+	other := &world{t: w.t, cfg: w.cfg, archives: w.archives}
+	other.clock.Store(w.clock.Load())
+	config := w.cloud.Copy()
+	config.HTTPClient, config.RetryMaxAttempts = client, 1
+	other.connect(config)
+	return other
+}
+
+func (w *world) connect(config aws.Config) {
+	w.db, w.queues, w.objects = dynamodb.NewFromConfig(config), sqs.NewFromConfig(config), s3.NewFromConfig(config)
 	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load()) * time.Second) }
-	var n atomic.Int64
-	id := func() string { return fmt.Sprintf("id-%06d", n.Add(1)) }
-	w.service = video.New(w.cfg, dynamodb.NewFromConfig(cloud.Config), w.queues, w.objects, now, id)
+	id := func() string { return fmt.Sprintf("id-%06d", w.ids.Add(1)) }
+	w.service = video.New(w.cfg, w.db, w.queues, w.objects, now, id)
 	api := httpapi.New(httpapi.Config{Now: now, NewID: id, Metrics: metrics.New(io.Discard, "Test", now)})
 	video.Register(api, w.service)
 	w.handler = api.Handler()
-	return w
+}
+
+// atTheBeginningOfADay sets the clock to the first minute of a day, UTC.
+func (w *world) atTheBeginningOfADay() {
+	tomorrow := time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+	w.clock.Store(int64(time.Until(tomorrow).Seconds()) + 2)
 }
 
 // call sends a request as a person and gives the status and the answer.
 func (w *world) call(user, method, path, body string, header ...string) (int, map[string]any) {
+	w.t.Helper()
+	rec := w.record(user, method, path, body, header...)
+	var answer map[string]any
+	if rec.Body.Len() > 0 {
+		if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil {
+			w.t.Fatalf("%s %s: %v: %s", method, path, err, rec.Body)
+		}
+	}
+	return rec.Code, answer
+}
+
+// record sends a request as a person and gives the whole answer.
+func (w *world) record(user, method, path, body string, header ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if body != "" {
@@ -70,13 +112,7 @@ func (w *world) call(user, method, path, body string, header ...string) (int, ma
 	r = r.WithContext(httpapi.WithCaller(r.Context(), httpapi.Caller{UserID: user, SessionID: "s1"}))
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r)
-	var answer map[string]any
-	if rec.Body.Len() > 0 {
-		if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil {
-			w.t.Fatalf("%s %s: %v: %s", method, path, err, rec.Body)
-		}
-	}
-	return rec.Code, answer
+	return rec
 }
 
 // create registers a video of so many bytes and gives its ID and upload.
@@ -441,42 +477,6 @@ func TestAnIdempotencyKeyMakesOneVideo(t *testing.T) {
 	w.clock.Store(25 * 60 * 60)
 	if _, answer := w.call("ana", "POST", "/v1/videos", body, "Idempotency-Key", "k"); dig[string](answer, "video", "id") == ids[0] {
 		t.Error("the key is remembered after its time")
-	}
-}
-
-func TestTheQuotaHoldsUnderARace(t *testing.T) {
-	w := newWorld(t)
-	w.service.Limits.UploadsPerHour = 5
-	var created, refused atomic.Int64
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			status, answer := w.call("ana", "POST", "/v1/videos", `{"filename":"a.mp4","size":5,"content_type":"video/mp4"}`)
-			switch {
-			case status == 201:
-				created.Add(1)
-			case status == 429 && answer["code"] == "quota_exceeded":
-				refused.Add(1)
-			default:
-				t.Errorf("%d %v", status, answer)
-			}
-		})
-	}
-	wg.Wait()
-	if created.Load() != 5 || refused.Load() != 15 {
-		t.Errorf("%d created and %d refused, want 5 and 15", created.Load(), refused.Load())
-	}
-	w.clock.Store(60 * 60)
-	id, upload := w.create("ana", 5)
-	w.post(upload, []byte("hello"), nil)
-	for n := range 5 { // the video and four retries are five
-		want := http.StatusAccepted
-		if n == 4 {
-			want = http.StatusTooManyRequests
-		}
-		if status, answer := w.call("ana", "POST", "/v1/videos/"+id+"/retry", ""); status != want {
-			t.Errorf("retry %d: %d %v, want %d", n+1, status, answer, want)
-		}
 	}
 }
 

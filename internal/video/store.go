@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +16,7 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
@@ -27,21 +26,31 @@ import (
 //	pk             sk              what
 //	user#<id>      video#<id>      a video
 //	user#<id>      idem#<hash>     the video that an Idempotency-Key made
-//	user#<id>      hour#<hour>     how many videos were registered in it
+//	user#<id>      usage           what the person's videos count for: see quota.go
+//	user#<id>      minute#<time>   how many videos were registered in it
+//	user#<id>      day#<date>      the same, and how long the videos were that were processed
+//	user#<id>      erased          all that stays of an erased person: see package erasure
+//	erasures       <id>            see there
 //	outbox#<n>     <event id>      see package outbox
 //
-// The sparse index "due" has the videos whose upload is awaited, by deadline.
+// The sparse index "due" has the videos whose upload is awaited, by deadline, and
+// those whose file is kept, by when it must be gone.
 //
-// IAM: dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and Query on the table
-// and its index.
+// IAM: dynamodb:GetItem, PutItem, UpdateItem, DeleteItem, ConditionCheckItem and
+// Query on the table and its index, and what package erasure needs.
 type Store struct {
-	DB     *dynamodb.Client
-	Table  string
-	Outbox *outbox.Outbox
+	DB            *dynamodb.Client
+	Table         string
+	Outbox        *outbox.Outbox
+	People        *erasure.Table
+	RetentionDays int // of files
 }
 
-// dueUploads is the partition of the index "due".
-const dueUploads = "upload"
+// The partitions of the index "due".
+const (
+	dueUploads = "upload"
+	dueFiles   = "file"
+)
 
 type videoRow struct {
 	dynamo.Key
@@ -62,6 +71,9 @@ type videoRow struct {
 	UploadDeadline time.Time `dynamodbav:"upload_deadline"`
 	ExpiresAt      time.Time `dynamodbav:"expires_at"`
 
+	Usage    Usage `dynamodbav:"usage"`
+	Revision int   `dynamodbav:"revision"`
+
 	Due   string `dynamodbav:"due,omitempty"`
 	DueAt int64  `dynamodbav:"due_at,omitempty"` // Unix seconds
 	TTL   int64  `dynamodbav:"ttl"`              // Unix seconds
@@ -74,7 +86,7 @@ func videoKey(ownerID, videoID string) dynamo.Key {
 // rowSlack is how much longer a row is kept than the files it tells of.
 const rowSlack = 30 * 24 * time.Hour
 
-func rowOf(v *Video) (videoRow, error) {
+func (s *Store) rowOf(v *Video) (videoRow, error) {
 	extraction, err := json.Marshal(v.Extraction)
 	if err != nil {
 		return videoRow{}, fmt.Errorf("encode extraction: %w", err)
@@ -84,10 +96,14 @@ func rowOf(v *Video) (videoRow, error) {
 		ContentType: v.ContentType, SHA256: v.SHA256, Extraction: string(extraction),
 		State: v.State, Run: v.Run, UploadID: v.UploadID, PartSize: v.PartSize,
 		CreatedAt: v.CreatedAt, UploadDeadline: v.UploadDeadline, ExpiresAt: v.ExpiresAt,
+		Usage: v.Usage, Revision: v.Revision,
 		TTL: v.ExpiresAt.Add(rowSlack).Unix(),
 	}
-	if v.State == Awaited {
+	switch {
+	case v.State == Awaited:
 		r.Due, r.DueAt = dueUploads, v.UploadDeadline.Add(uploadSlack).Unix()
+	case v.Usage.File > 0:
+		r.Due, r.DueAt = dueFiles, v.fileGone(s.RetentionDays).Unix()
 	}
 	return r, nil
 }
@@ -101,6 +117,7 @@ func (r *videoRow) video() (*Video, error) {
 		ID: r.ID, OwnerID: r.OwnerID, Filename: r.Filename, Size: r.Size, ContentType: r.ContentType,
 		SHA256: r.SHA256, Extraction: extraction, State: r.State, Run: r.Run, UploadID: r.UploadID,
 		PartSize: r.PartSize, CreatedAt: r.CreatedAt, UploadDeadline: r.UploadDeadline, ExpiresAt: r.ExpiresAt,
+		Usage: r.Usage, Revision: r.Revision,
 	}, nil
 }
 
@@ -143,38 +160,14 @@ func (s *Store) Get(ctx context.Context, ownerID, videoID string) (*Video, error
 	return row.video()
 }
 
-// TakeSlot counts one more video in the hour of now. It gives
-// problem.QuotaExceeded when the hour had as many as are allowed.
-func (s *Store) TakeSlot(ctx context.Context, ownerID string, now time.Time, allowed int) error {
-	hour := now.Truncate(time.Hour)
-	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:           &s.Table,
-		Key:                 dynamo.Key{PK: "user#" + ownerID, SK: "hour#" + strconv.FormatInt(hour.Unix(), 10)}.Item(),
-		UpdateExpression:    aws.String("ADD #count :one SET #ttl = :ttl"),
-		ConditionExpression: aws.String("attribute_not_exists(#count) OR #count < :allowed"),
-		ExpressionAttributeNames: map[string]string{
-			"#count": "count", "#ttl": "ttl",
-		},
-		ExpressionAttributeValues: dynamo.Item{
-			":one": dynamo.N(1), ":allowed": dynamo.N(allowed), ":ttl": dynamo.N(hour.Add(2 * time.Hour).Unix()),
-		},
-	})
-	if dynamo.ConditionFailed(err) {
-		return &problem.Error{Code: problem.QuotaExceeded, RetryAfter: hour.Add(time.Hour).Sub(now)}
-	}
-	if err != nil {
-		return fmt.Errorf("take an upload slot: %w", err)
-	}
-	return nil
-}
-
 // errKeyTaken tells that the Idempotency-Key came before.
 var errKeyTaken = errors.New("idempotency key taken")
 
-// Create keeps a new video and publishes its event. With an idempotency key
-// that came before it gives errKeyTaken and changes nothing.
-func (s *Store) Create(ctx context.Context, v *Video, key string, request []byte, e event.Event) error {
-	row, err := rowOf(v)
+// Create keeps a new video, charges its owner and publishes its event, or changes
+// nothing. With an idempotency key that came before it gives errKeyTaken, if a quota
+// is used up errQuota, and problem.Unauthorized for a person who was erased.
+func (s *Store) Create(ctx context.Context, v *Video, key string, request []byte, l Limits, e event.Event) error {
+	row, err := s.rowOf(v)
 	if err != nil {
 		return err
 	}
@@ -182,9 +175,7 @@ func (s *Store) Create(ctx context.Context, v *Video, key string, request []byte
 	if err != nil {
 		return err
 	}
-	changes := []types.TransactWriteItem{{Put: &types.Put{
-		TableName: &s.Table, Item: item, ConditionExpression: aws.String("attribute_not_exists(pk)"),
-	}}}
+	var writes []write
 	if key != "" {
 		memory, err := dynamo.Marshal(idempotency{
 			Key: idempotencyKey(v.OwnerID, key), Request: hash(request), VideoID: v.ID,
@@ -193,19 +184,20 @@ func (s *Store) Create(ctx context.Context, v *Video, key string, request []byte
 		if err != nil {
 			return err
 		}
-		changes = append(changes, types.TransactWriteItem{Put: &types.Put{
+		writes = append(writes, write{types.TransactWriteItem{Put: &types.Put{
 			TableName: &s.Table, Item: memory,
 			// DynamoDB deletes what is past its TTL within days, not at once.
 			ConditionExpression:       aws.String("attribute_not_exists(pk) OR #ttl < :now"),
 			ExpressionAttributeNames:  map[string]string{"#ttl": "ttl"},
 			ExpressionAttributeValues: dynamo.Item{":now": dynamo.N(v.CreatedAt.Unix())},
-		}})
+		}}, errKeyTaken})
 	}
-	err = s.Outbox.Commit(ctx, changes, e)
-	if slices.Contains(dynamo.FailedConditions(err), 1) {
-		return errKeyTaken
-	}
-	return err
+	writes = append(writes, write{s.People.Standing(v.OwnerID), problem.New(problem.Unauthorized)})
+	writes = append(writes, s.charge(v.OwnerID, v.CreatedAt, Usage{}.change(v.Usage), l)...)
+	writes = append(writes, write{types.TransactWriteItem{Put: &types.Put{
+		TableName: &s.Table, Item: item, ConditionExpression: aws.String("attribute_not_exists(pk)"),
+	}}, errChanged})
+	return s.commit(ctx, writes, e)
 }
 
 // Recall finds the video that an idempotency key made; nil when the key is new.
@@ -231,10 +223,22 @@ func (s *Store) Recall(ctx context.Context, ownerID, key string, request []byte,
 }
 
 // Update writes a changed video back and publishes the events of the change.
-// It gives errChanged when the video is no longer as it was read: of another
-// state or run than before.
+// It gives errChanged when the video is no longer as it was read, or is gone.
 func (s *Store) Update(ctx context.Context, before, after *Video, events ...event.Event) error {
-	row, err := rowOf(after)
+	return s.update(ctx, before, after, s.tally(before, after), events...)
+}
+
+// Begin writes a video back of which another run begins, and charges its owner. It
+// gives errQuota when a quota is used up, and errChanged as Update does.
+func (s *Store) Begin(ctx context.Context, before, after *Video, now time.Time, l Limits, events ...event.Event) error {
+	charge := s.charge(before.OwnerID, now, before.Usage.change(after.Usage), l)
+	return s.update(ctx, before, after, charge, events...)
+}
+
+// update writes a video back together with its owner's counters.
+func (s *Store) update(ctx context.Context, before, after *Video, counted []write, events ...event.Event) error {
+	after.Revision = before.Revision + 1
+	row, err := s.rowOf(after)
 	if err != nil {
 		return err
 	}
@@ -242,19 +246,13 @@ func (s *Store) Update(ctx context.Context, before, after *Video, events ...even
 	if err != nil {
 		return err
 	}
-	err = s.Outbox.Commit(ctx, []types.TransactWriteItem{{Put: &types.Put{
-		TableName:                &s.Table,
-		Item:                     item,
-		ConditionExpression:      aws.String("#state = :state AND #run = :run"),
-		ExpressionAttributeNames: map[string]string{"#state": "state", "#run": "run"},
-		ExpressionAttributeValues: dynamo.Item{
-			":state": dynamo.S(string(before.State)), ":run": dynamo.N(before.Run),
-		},
-	}}}, events...)
-	if dynamo.FailedConditions(err) != nil {
-		return errChanged
-	}
-	return err
+	put := write{types.TransactWriteItem{Put: &types.Put{
+		TableName:                 &s.Table,
+		Item:                      item,
+		ConditionExpression:       aws.String("revision = :revision"), // which a row that was erased has not
+		ExpressionAttributeValues: dynamo.Item{":revision": dynamo.N(before.Revision)},
+	}}, errChanged}
+	return s.commit(ctx, append([]write{put}, counted...), events...)
 }
 
 // errChanged tells that somebody else changed the video in between.
@@ -262,15 +260,24 @@ var errChanged = errors.New("video changed meanwhile")
 
 // Overdue lists videos whose upload should have arrived by now, at most limit.
 func (s *Store) Overdue(ctx context.Context, now time.Time, limit int32) ([]*Video, error) {
+	return s.due(ctx, dueUploads, now, limit)
+}
+
+// Stale lists videos whose file should be gone by now, at most limit.
+func (s *Store) Stale(ctx context.Context, now time.Time, limit int32) ([]*Video, error) {
+	return s.due(ctx, dueFiles, now, limit)
+}
+
+func (s *Store) due(ctx context.Context, partition string, now time.Time, limit int32) ([]*Video, error) {
 	out, err := s.DB.Query(ctx, &dynamodb.QueryInput{
 		TableName:                 &s.Table,
 		IndexName:                 aws.String("due"),
 		KeyConditionExpression:    aws.String("due = :due AND due_at <= :now"),
-		ExpressionAttributeValues: dynamo.Item{":due": dynamo.S(dueUploads), ":now": dynamo.N(now.Unix())},
+		ExpressionAttributeValues: dynamo.Item{":due": dynamo.S(partition), ":now": dynamo.N(now.Unix())},
 		Limit:                     &limit,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("query overdue uploads: %w", err)
+		return nil, fmt.Errorf("query what is due: %w", err)
 	}
 	var videos []*Video
 	for _, item := range out.Items {
@@ -285,7 +292,11 @@ func (s *Store) Overdue(ctx context.Context, now time.Time, limit int32) ([]*Vid
 		if err != nil {
 			return nil, err
 		}
-		if v.State == Awaited { // else the index is behind in another way
+		row, err := s.rowOf(v)
+		if err != nil {
+			return nil, err
+		}
+		if row.Due == partition && row.DueAt <= now.Unix() { // else the index is behind in another way
 			videos = append(videos, v)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/bucket"
 )
 
 // Uploads signs uploads into the uploads bucket and looks at what arrived.
@@ -151,6 +152,13 @@ func (u *Uploads) Arrived(ctx context.Context, v *Video) (bool, error) {
 		return false, fmt.Errorf("look for the upload: %w", err)
 	}
 	return true, nil
+}
+
+// Clear deletes the files of a person, and aborts their multipart uploads.
+//
+// IAM: beside what is said above, s3:ListBucketMultipartUploads on the bucket.
+func (u *Uploads) Clear(ctx context.Context, ownerID string) error {
+	return bucket.Bucket{S3: u.S3, Name: u.Bucket}.Clear(ctx, ownerID+"/")
 }
 
 // Remove deletes the file and aborts its multipart upload, as far as they

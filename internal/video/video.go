@@ -51,6 +51,17 @@ type Video struct {
 	CreatedAt      time.Time
 	UploadDeadline time.Time
 	ExpiresAt      time.Time
+
+	Usage Usage
+
+	// Revision counts how often the row was written.
+	Revision int
+}
+
+// fileGone is when the bucket's lifecycle has surely deleted the file: it counts
+// whole days from its arrival, and deletes at midnight.
+func (v *Video) fileGone(retentionDays int) time.Time {
+	return v.UploadDeadline.Add(uploadSlack).AddDate(0, 0, retentionDays+1)
 }
 
 // Key is where the file lies in the uploads bucket.

@@ -8,7 +8,7 @@
 //
 // Errors that the API answered with are a [*Problem]. Calls that are safe to
 // repeat are repeated with back-off when the network or the server fails, and
-// after as long as Retry-After says.
+// after as long as Retry-After says if that is a minute at most.
 package client
 
 import (
@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -63,7 +64,19 @@ func retryIfSafe(ctx context.Context, resp *http.Response, err error) (bool, err
 	if ctx.Value(repeatable{}) == nil && !refused && !throttled {
 		return false, err
 	}
+	if throttled && longWait(resp) {
+		return false, nil // the caller is told rather than kept waiting for a day
+	}
 	return retryablehttp.DefaultRetryPolicy(ctx, resp, err) //nolint:wrapcheck // transparent
+}
+
+// mostWait is how long a call waits before it is repeated because Retry-After says
+// so.
+const mostWait = time.Minute
+
+func longWait(resp *http.Response) bool {
+	seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	return err == nil && time.Duration(seconds)*time.Second > mostWait
 }
 
 // Problem is an error that the API answered with (RFC 9457).

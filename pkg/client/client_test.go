@@ -125,6 +125,30 @@ func TestOnlyWhatIsSafeIsRepeated(t *testing.T) {
 	}
 }
 
+func TestALongRetryAfterIsLeftToTheCaller(t *testing.T) {
+	server := serve(t, map[string]func(http.ResponseWriter, *http.Request, int){
+		"GET /v1/videos/day": func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Header().Set("Retry-After", "86400")
+			refuse(w, http.StatusTooManyRequests, "quota_exceeded")
+		},
+		"GET /v1/videos/moment": func(w http.ResponseWriter, _ *http.Request, before int) {
+			if before == 0 {
+				w.Header().Set("Retry-After", "1")
+				refuse(w, http.StatusTooManyRequests, "throttled")
+				return
+			}
+			reply(w, http.StatusOK, `{}`)
+		},
+	})
+	c := client.New(server.URL)
+	if _, err := c.Video(t.Context(), "day"); !client.IsCode(err, "quota_exceeded") || server.count("GET /v1/videos/day") != 1 {
+		t.Errorf("%v, asked %d times", err, server.count("GET /v1/videos/day"))
+	}
+	if _, err := c.Video(t.Context(), "moment"); err != nil {
+		t.Errorf("a short wait is not waited for: %v", err)
+	}
+}
+
 func TestAProblemTellsWhatIsWrong(t *testing.T) {
 	server := serve(t, map[string]func(http.ResponseWriter, *http.Request, int){
 		"GET /v1/videos/ours": func(w http.ResponseWriter, _ *http.Request, _ int) { refuse(w, http.StatusNotFound, "not_found") },

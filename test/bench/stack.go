@@ -40,7 +40,9 @@ func startStack(ctx context.Context, dir string) (*stack, error) {
 	defer log.Close()
 	s := &stack{web: "http://" + web, aws: "http://" + aws}
 	s.process = exec.CommandContext(ctx, "bin/fotograma", "up", "--addr", web, "--aws-addr", aws, "--data-dir", filepath.Join(dir, "data"),
-		"-p", "MaxUploadsPerHour=100000", "-p", "RegistrationsPerNetwork=100000", "-p", "LoginsPerNetwork=100000")
+		"-p", "MaxVideosPerMinute=100000", "-p", "MaxVideosPerDay=100000", "-p", "MaxVideosAtOnce=100000",
+		"-p", "MaxMinutesPerDay=1000000", "-p", "MaxStoredBytes=10000000000000",
+		"-p", "RegistrationsPerNetwork=100000", "-p", "LoginsPerNetwork=100000")
 	s.process.Stdout, s.process.Stderr = log, log
 	s.process.Cancel = func() error { return syscall.Kill(-s.process.Process.Pid, syscall.SIGINT) }
 	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

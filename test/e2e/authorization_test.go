@@ -80,6 +80,8 @@ type asking struct {
 var askings = map[string]asking{
 	"POST /v1/auth/keys":        {body: always(map[string]any{"name": "another", "scopes": []string{"videos:read"}})},
 	"DELETE /v1/auth/keys/{id}": {thing: someKeyOf},
+	"DELETE /v1/auth/me":        {body: func(p *person) any { return map[string]string{"password": p.password} }},
+	"GET /v1/auth/exports/{id}": {thing: someExportOf},
 	"PATCH /v1/auth/me":         {body: always(map[string]any{"name": "Bia"})},
 	"POST /v1/auth/password": {body: func(p *person) any {
 		return map[string]string{"current_password": p.password, "new_password": rand.Text()}
@@ -142,6 +144,21 @@ func (p *person) key(scopes ...string) apiKey {
 	var made apiKey
 	p.call("POST", "/v1/auth/keys", map[string]any{"name": "a key", "scopes": scopes}).into(p.t, 201, &made)
 	return made
+}
+
+// someExportOf gives the only export that a person may have in a day.
+func someExportOf(p *person) string {
+	p.t.Helper()
+	if p.export == "" {
+		var asked struct {
+			Export struct {
+				ID string `json:"id"`
+			} `json:"export"`
+		}
+		p.call("POST", "/v1/auth/exports", nil).into(p.t, 202, &asked)
+		p.export = asked.Export.ID
+	}
+	return p.export
 }
 
 func someKeyOf(p *person) string { return p.key("videos:read").Key.ID }

@@ -63,6 +63,8 @@ var outcomes = map[string]string{
 	"processsweep":      `null`,
 	"deadletter":        `"batchItemFailures":[]`,
 	"notify-registered": `"batchItemFailures":[]`,
+	"auth-erase":        `"statusCode":401`, // its account was never there
+	"videoevents":       `"batchItemFailures":[]`,
 	"processcontrol":    `"batchItemFailures":[]`,
 	"projector":         `"batchItemFailures":[]`,
 	"process":           `"batchItemFailures":[{`, // its receipt handle is of no message

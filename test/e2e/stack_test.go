@@ -131,7 +131,8 @@ func (s *stack) start(parameters ...string) error {
 		return err
 	}
 	args := []string{"up", "--addr", s.web, "--aws-addr", s.aws, "--data-dir", filepath.Join(s.dir, "data"),
-		"-p", fmt.Sprintf("LeaseSeconds=%d", int(lease.Seconds())), "-p", "MaxUploadsPerHour=100000"}
+		"-p", fmt.Sprintf("LeaseSeconds=%d", int(lease.Seconds())), "-p", "MaxVideosPerMinute=100000", "-p", "MaxVideosPerDay=100000", "-p", "MaxVideosAtOnce=100000",
+		"-p", "MaxMinutesPerDay=1000000"}
 	// All tests come from one network.
 	for _, limit := range []string{"LoginsPerNetwork", "RegistrationsPerNetwork", "CodesPerNetwork", "GuessesPerNetwork"} {
 		args = append(args, "-p", limit+"=100000")
@@ -220,6 +221,7 @@ type person struct {
 	email, password string
 	id              string
 	token           string // of the calls without our client
+	export          string // of the matrix, once there is one
 }
 
 func (s *stack) person(t testing.TB, locale string) *person {

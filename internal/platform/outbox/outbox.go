@@ -130,6 +130,10 @@ func (o *Outbox) publish(ctx context.Context, e event.Event) error {
 	if err := o.Send(ctx, e); err != nil {
 		return err
 	}
+	return o.remove(ctx, e)
+}
+
+func (o *Outbox) remove(ctx context.Context, e event.Event) error {
 	_, err := o.DB.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &o.Table, Key: key(e).Item()})
 	if err != nil {
 		return fmt.Errorf("take %s out of the outbox: %w", e.Type(), err)
@@ -142,6 +146,21 @@ func (o *Outbox) publish(ctx context.Context, e event.Event) error {
 func (o *Outbox) Sweep(ctx context.Context) (int, error) {
 	var published int
 	var failures []error
+	err := o.waiting(ctx, func(item dynamo.Item) error {
+		sent, err := o.sweep(ctx, item)
+		if err != nil {
+			failures = append(failures, err)
+		}
+		if sent {
+			published++
+		}
+		return nil
+	})
+	return published, errors.Join(append(failures, err)...)
+}
+
+// waiting gives the rows of all waiting events to see, until that gives an error.
+func (o *Outbox) waiting(ctx context.Context, see func(dynamo.Item) error) error {
 	for n := range uint32(shards) {
 		pages := dynamodb.NewQueryPaginator(o.DB, &dynamodb.QueryInput{
 			TableName:                 &o.Table,
@@ -151,20 +170,36 @@ func (o *Outbox) Sweep(ctx context.Context) (int, error) {
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				return published, fmt.Errorf("sweep the outbox: %w", err)
+				return fmt.Errorf("list the outbox: %w", err)
 			}
 			for _, item := range page.Items {
-				sent, err := o.sweep(ctx, item)
-				if err != nil {
-					failures = append(failures, err)
-				}
-				if sent {
-					published++
+				if err := see(item); err != nil {
+					return err
 				}
 			}
 		}
 	}
-	return published, errors.Join(failures...)
+	return nil
+}
+
+// Forget deletes the waiting events about a person, but for the one that says that
+// they are to be erased.
+func (o *Outbox) Forget(ctx context.Context, userID string) error {
+	return o.waiting(ctx, func(item dynamo.Item) error {
+		r, err := dynamo.Unmarshal[row](item)
+		if err != nil {
+			return err
+		}
+		e, err := event.Parse([]byte(r.Body))
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", r.SK, err)
+		}
+		person, err := event.Person(e)
+		if err != nil || person != userID || e.Type() == (event.AccountErased{}).EventType() {
+			return err
+		}
+		return o.remove(ctx, e)
+	})
 }
 
 func (o *Outbox) sweep(ctx context.Context, item dynamo.Item) (sent bool, err error) {

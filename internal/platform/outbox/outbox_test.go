@@ -2,6 +2,8 @@ package outbox_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,5 +133,42 @@ func TestAnEventThatGoesNowhereIsRefused(t *testing.T) {
 	w.box.Routes = nil
 	if err := w.box.Commit(t.Context(), w.change("a"), w.event("e1")); err == nil {
 		t.Error("it was committed")
+	}
+}
+
+func TestEventsAboutAPersonAreForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.route(w.queue, "http://127.0.0.1:1/gone") // nothing can be published
+	w.box.Routes[event.AccountErased{}.EventType()] = []string{"http://127.0.0.1:1/gone"}
+	of := func(id string, data event.Data) event.Event {
+		t.Helper()
+		e, err := event.New("/test", id, w.now, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	for _, e := range []event.Event{
+		w.event("of-ana"), of("erasure-of-ana", event.AccountErased{UserID: "ana"}),
+		of("of-bob", event.VideoDeleted{VideoRef: event.VideoRef{VideoID: "v2", OwnerID: "bob"}}),
+	} {
+		if err := w.box.Commit(t.Context(), nil, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.received()
+	if err := w.box.Forget(t.Context(), "ana"); err != nil {
+		t.Fatal(err)
+	}
+	w.route(w.queue)
+	w.box.Routes[event.AccountErased{}.EventType()] = []string{w.queue}
+	w.now = w.now.Add(time.Minute)
+	if _, err := w.box.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Fields(strings.Trim(w.received(), "[]"))
+	slices.Sort(got)
+	if want := []string{"erasure-of-ana", "of-bob"}; !slices.Equal(got, want) {
+		t.Errorf("published later: %q, want %q", got, want)
 	}
 }

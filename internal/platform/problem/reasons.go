@@ -60,6 +60,15 @@ var reasons = []struct{ en, pt string }{
 	{"must be a session's access token, not an API key", "deve ser o token de acesso de uma sessão, não uma chave de API"},
 	{"must have the scope %s", "deve ter o escopo %s"},
 
+	{"your data is written down once a day: fetch the last export, or wait", "seus dados são reunidos uma vez por dia: baixe a última exportação ou espere"},
+
+	// Of quotas.
+	{"%s videos may be registered or retried in a minute", "%s vídeos podem ser registrados ou repetidos por minuto"},
+	{"%s videos may be registered or retried in a day (UTC)", "%s vídeos podem ser registrados ou repetidos por dia (UTC)"},
+	{"%s minutes of video may be processed in a day (UTC)", "%s minutos de vídeo podem ser processados por dia (UTC)"},
+	{"%s bytes may be stored, and %s are: wait until videos expire, or delete some", "%s bytes podem ser guardados, e há %s: espere até que vídeos expirem ou apague alguns"},
+	{"%s videos may be under way at the same time: wait until one has ended, or cancel or delete one", "%s vídeos podem estar em andamento ao mesmo tempo: espere até que um termine, ou cancele ou apague um"},
+
 	// Of huma.
 	{"unexpected property", "membro desconhecido"},
 	{"expected boolean", "deve ser true ou false"},

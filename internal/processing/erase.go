@@ -1,0 +1,127 @@
+package processing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/export"
+)
+
+// personPrefix is what all keys of a person's archives begin with.
+func personPrefix(ownerID string) string { return ownerID + "/" }
+
+// Videos lists the IDs of a person's videos of which there is a row, more or less:
+// the index runs behind the table.
+func (s *Store) Videos(ctx context.Context, ownerID string) ([]string, error) {
+	var ids []string
+	pages := dynamodb.NewQueryPaginator(s.DB, &dynamodb.QueryInput{
+		TableName: &s.Table, IndexName: aws.String("by_owner"), KeyConditionExpression: aws.String("owner_id = :owner"),
+		ExpressionAttributeValues: dynamo.Item{":owner": dynamo.S(ownerID)},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list a person's videos: %w", err)
+		}
+		for _, item := range page.Items {
+			key, err := dynamo.Unmarshal[dynamo.Key](item)
+			if err != nil {
+				return nil, err
+			}
+			id := strings.TrimPrefix(key.PK, "video#")
+			if len(ids) == 0 || ids[len(ids)-1] != id { // a video's rows follow each other
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
+}
+
+// eraseAccount erases a person: from now on no job of theirs begins, workers lose
+// those that they have, and the sweep repeats the rest for a while.
+func (c *Control) eraseAccount(ctx context.Context, userID string) error {
+	if err := c.Store.People.Schedule(ctx, userID); err != nil {
+		return err
+	}
+	slog.InfoContext(ctx, "person erased")
+	return c.erase(ctx, userID)
+}
+
+// erase removes everything of a person but for the tombstone. Rows go first: a
+// worker that has lost its row clears what it writes thereafter.
+func (c *Control) erase(ctx context.Context, userID string) error {
+	videos, err := c.Store.Videos(ctx, userID)
+	failures := []error{err}
+	for _, id := range videos {
+		failures = append(failures, c.eraseVideo(ctx, id))
+	}
+	return errors.Join(append(failures,
+		c.Objects.Clear(ctx, personPrefix(userID)),
+		c.Outbox.Forget(ctx, userID),
+		c.Store.People.Clear(ctx, userID),
+	)...)
+}
+
+func (c *Control) eraseVideo(ctx context.Context, id string) error {
+	job, err := c.Store.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if job != nil {
+		if err := c.abort(ctx, job); err != nil {
+			return err
+		}
+	}
+	return c.Store.People.ClearPartition(ctx, jobKey(id).PK)
+}
+
+// told is what people get to see of a job.
+type told struct {
+	VideoID          string     `json:"video_id"`
+	Run              int        `json:"run"`
+	State            State      `json:"state"`
+	Segments         int        `json:"segments,omitempty"`
+	ArchiveExpiresAt *time.Time `json:"archive_expires_at,omitempty"`
+}
+
+// export writes down what this service keeps of a person.
+func (c *Control) export(ctx context.Context, e event.Event) error {
+	request, err := event.As[event.ExportRequested](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	videos, err := c.Store.Videos(ctx, request.UserID)
+	if err != nil {
+		return err
+	}
+	jobs := []told{}
+	for _, id := range videos {
+		job, err := c.Store.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		if job == nil { // the index runs behind
+			continue
+		}
+		shown := told{VideoID: job.Ref.VideoID, Run: job.Ref.Run, State: job.State}
+		if job.Spread != nil {
+			shown.Segments = job.Spread.Segments
+		}
+		if job.ArchiveKey != "" {
+			expires := job.ArchiveExpiresAt.UTC()
+			shown.ArchiveExpiresAt = &expires
+		}
+		jobs = append(jobs, shown)
+	}
+	w := export.Writer{S3: c.Objects.S3, Bucket: c.Objects.Archives}
+	return w.Write(ctx, request, export.Processing, map[string]any{"jobs": jobs})
+}

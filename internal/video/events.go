@@ -1,0 +1,127 @@
+package video
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/export"
+	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/problem"
+)
+
+// Listener learns from the other services what videos count for, and does what is
+// asked of people's data.
+type Listener struct {
+	*Service
+	Exports export.Writer
+}
+
+// HandleMessage handles the event of one message of the video events queue.
+func (l *Listener) HandleMessage(ctx context.Context, m events.SQSMessage) error {
+	e, err := event.Parse([]byte(m.Body))
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	person, err := event.Person(e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("subject", e.Subject()))
+	if e.Type() == (event.AccountErased{}).EventType() {
+		return l.eraseAccount(ctx, person)
+	}
+	return l.Store.People.Guard(ctx, person, func() error { return l.handle(ctx, e) })
+}
+
+func (l *Listener) handle(ctx context.Context, e event.Event) error {
+	switch e.Type() {
+	case event.ProcessingCompleted{}.EventType():
+		return with(e, func(d event.ProcessingCompleted) error {
+			return l.learn(ctx, d.VideoRef, e.Time(), func(v *Video) (Usage, float64) { return completed(v, d) })
+		})
+	case event.ProcessingFailed{}.EventType():
+		return with(e, func(d event.ProcessingFailed) error { return l.learn(ctx, d.VideoRef, e.Time(), ended(d.VideoRef)) })
+	case event.ProcessingCancelled{}.EventType():
+		return with(e, func(d event.ProcessingCancelled) error { return l.learn(ctx, d.VideoRef, e.Time(), ended(d.VideoRef)) })
+	case event.ArchiveExpired{}.EventType():
+		return with(e, func(d event.ArchiveExpired) error { return l.learn(ctx, d.VideoRef, e.Time(), expired(d.VideoRef)) })
+	case event.ExportRequested{}.EventType():
+		return with(e, func(d event.ExportRequested) error { return l.export(ctx, d) })
+	default:
+		return fmt.Errorf("%w: nothing to learn from %s", event.ErrMalformed, e.Type())
+	}
+}
+
+// with reads the data of an event and hands it on.
+func with[T event.Data](e event.Event, do func(T) error) error {
+	data, err := event.As[T](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	return do(data)
+}
+
+// completed tells what a video counts for when a run has completed, and how many
+// seconds of it are to be counted.
+func completed(v *Video, d event.ProcessingCompleted) (Usage, float64) {
+	u, _ := ended(d.VideoRef)(v)
+	if d.Run > u.ArchiveRun {
+		u.Archive, u.ArchiveRun = d.Archive.Size, d.Run
+	}
+	if slices.Contains(u.Runs, d.Run) {
+		return u, 0
+	}
+	u.Runs = append(slices.Clip(u.Runs), d.Run)
+	return u, d.Media.Duration
+}
+
+func ended(ref event.VideoRef) func(*Video) (Usage, float64) {
+	return func(v *Video) (Usage, float64) {
+		u := v.Usage
+		u.Active = u.Active && ref.Run < v.Run // a later run goes on
+		return u, 0
+	}
+}
+
+func expired(ref event.VideoRef) func(*Video) (Usage, float64) {
+	return func(v *Video) (Usage, float64) {
+		u := v.Usage
+		if ref.Run >= u.ArchiveRun {
+			u.Archive, u.ArchiveRun = 0, ref.Run
+		}
+		return u, 0
+	}
+}
+
+// learn changes what a video counts for. Of a video that was deleted there is
+// nothing to learn.
+func (l *Listener) learn(ctx context.Context, ref event.VideoRef, at time.Time, usage func(*Video) (Usage, float64)) error {
+	for {
+		v, err := l.Store.Get(ctx, ref.OwnerID, ref.VideoID)
+		if problem.Is(err, problem.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		after := *v
+		var seconds float64
+		if after.Usage, seconds = usage(v); after.Usage.equal(v.Usage) {
+			return nil
+		}
+		counted := l.Store.tally(v, &after)
+		if seconds > 0 {
+			counted = append(counted, l.Store.addSeconds(ref.OwnerID, at, seconds))
+		}
+		if err := l.Store.update(ctx, v, &after, counted); !errors.Is(err, errChanged) {
+			return err
+		}
+	}
+}
