@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -37,6 +38,7 @@ type Engine struct {
 	program string
 	limits  Limits
 	threads int
+	warned  sync.Once // that system calls are not filtered
 }
 
 // New returns an engine, or an error if a limit makes no sense or if the program
@@ -157,7 +159,7 @@ func (e *Engine) Extract(ctx context.Context, src Source, x Extraction, opts Ext
 	x = x.WithDefaults()
 	var result Result
 	err := e.open(ctx, src, func(ctx context.Context, in *input) error {
-		r := &run{engine: e, in: in, x: x, opts: opts, archive: newArchive(w)}
+		r := &run{engine: e, in: in, x: x, opts: opts, archive: newArchive(w, e.limits.Output)}
 		if err := r.prepare(ctx); err != nil {
 			return err
 		}

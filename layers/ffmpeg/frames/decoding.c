@@ -12,13 +12,15 @@ AVCodecContext *open_decoder(const AVStream *stream, int threads, int64_t max_pi
         fail("unsupported_codec", "no decoder for %s", avcodec_get_name(stream->codecpar->codec_id));
     AVCodecContext *decoder = avcodec_alloc_context3(codec);
     if (decoder == NULL || avcodec_parameters_to_context(decoder, stream->codecpar) < 0)
-        fail("engine_failed", "no memory");
+        fail_memory();
     decoder->pkt_timebase = stream->time_base;
     decoder->framerate = stream->avg_frame_rate;
     // One more, as FFmpeg itself does: one is being fed while the others work.
     decoder->thread_count = threads > 1 ? threads + 1 : 1;
     decoder->max_pixels = max_pixels;
     int error = avcodec_open2(decoder, codec, NULL);
+    if (error == AVERROR(ENOMEM))
+        fail_memory();
     if (error < 0)
         fail("unsupported_codec", "%s: %s", codec->name, av_err2str(error));
     return decoder;
@@ -37,7 +39,7 @@ void grow(void *array, size_t count, size_t *room, size_t size) {
     void **p = array;
     void *bigger = av_realloc_array(*p, more, size);
     if (bigger == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     *p = bigger;
     *room = more;
 }
@@ -58,8 +60,11 @@ static void receive(struct extraction *x) {
     for (;;) {
         AVFrame *frame = av_frame_alloc();
         if (frame == NULL)
-            fail("engine_failed", "no memory");
-        if (avcodec_receive_frame(x->decoder, frame) < 0) {
+            fail_memory();
+        int error = avcodec_receive_frame(x->decoder, frame);
+        if (error == AVERROR(ENOMEM))
+            fail_memory(); // or else pictures would be missing without a word
+        if (error < 0) {
             av_frame_free(&frame);
             return;
         }
@@ -95,6 +100,6 @@ void decode(struct extraction *x, const AVPacket *packet, bool skip) {
         error = avcodec_send_packet(x->decoder, packet);
     }
     if (error == AVERROR(ENOMEM))
-        fail("engine_failed", "no memory to decode");
+        fail_memory();
     receive(x);
 }

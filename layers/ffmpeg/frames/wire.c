@@ -80,6 +80,8 @@ void fail(const char *code, const char *format, ...) {
     _exit(1); // other threads may be at work; nothing is left to be saved
 }
 
+void fail_memory(void) { fail("too_much_memory", "memory was refused"); }
+
 // Errors.
 
 static atomic_int errors, decoder_errors;
@@ -169,7 +171,8 @@ static bool set_number(const struct number_setting *settings, size_t count, cons
 
 void read_limits(struct limits *l) {
     const struct number_setting numbers[] = {
-        {"size", &l->size}, {"max_pixels", &l->max_pixels}, {"max_alloc", &l->max_alloc}};
+        {"size", &l->size}, {"max_pixels", &l->max_pixels}, {"max_alloc", &l->max_alloc},
+        {"max_memory", &l->max_memory}, {"max_cpu", &l->max_cpu}};
     char *key, *value;
     while (next_setting(&key, &value)) {
         if (!set_number(numbers, LENGTH(numbers), key, value))
@@ -333,11 +336,11 @@ AVIOContext *open_range_reader(int64_t size) {
     struct range_reader *r = av_mallocz(sizeof *r);
     uint8_t *buffer = av_malloc(BUFFER);
     if (r == NULL || buffer == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     r->size = size;
     AVIOContext *io = avio_alloc_context(buffer, BUFFER, 0, r, read_range, NULL, seek_range);
     if (io == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     return io;
 }
 
