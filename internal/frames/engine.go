@@ -189,12 +189,28 @@ func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, 
 	in := &input{cache: newCache(src, watch.life), watch: watch}
 	in.cache.expect(0, firstBlocks*blockSize, false) // while the program starts
 	in.cache.expect(src.Size()-1, src.Size(), false)
-	err := do(inner, in)
+	err := in.refuseStranger()
+	if err == nil {
+		err = do(inner, in)
+	}
 	in.cache.wait()
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return err
+}
+
+// refuseStranger returns an error if the file is certainly no video, so that the
+// program is not even started.
+func (in *input) refuseStranger() error {
+	kind, err := stranger(in.cache)
+	if err != nil {
+		return err
+	}
+	if kind != "" {
+		return fail(CodeNotAVideo, "the file is %s", kind)
+	}
+	return nil
 }
 
 // watchdog calls bark when there was no sign of life for a while.
