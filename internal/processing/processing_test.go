@@ -512,6 +512,22 @@ func TestAnUploadWithoutItsSignedMetadataFails(t *testing.T) {
 	}
 }
 
+func TestAnUploadOfAnotherSizeThanWasSignedFails(t *testing.T) {
+	w := newWorld(t)
+	metadata, _ := event.Upload{VideoRef: ref(1), Filename: "a.mp4", Size: 2, Extraction: json.RawMessage(`{}`)}.Encode()
+	_, err := w.objects.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: &w.cfg.UploadsBucket, Key: aws.String(key), Body: strings.NewReader("x"), Metadata: map[string]string{event.MetadataKey: metadata},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.work(w.receive())
+	failed := last[event.ProcessingFailed](t, w.wantTold("started failed", "failed"))
+	if failed.Code != "size_mismatch" || failed.Filename != "a.mp4" {
+		t.Errorf("%+v", failed)
+	}
+}
+
 func TestAnUploadThatIsGoneFails(t *testing.T) {
 	w := newWorld(t)
 	m := w.upload(localtest.Media(t, bottles), `{}`, "")
@@ -552,7 +568,8 @@ func TestTheCatalogueKnowsTheEnginesCodes(t *testing.T) {
 	for _, code := range []string{
 		frames.CodeEmptyFile, frames.CodeNotAVideo, frames.CodeNoVideoStream, frames.CodeUnsupportedCodec,
 		frames.CodeUndecodable, frames.CodeNoFrames, frames.CodeTooLong, frames.CodeTooManyPixels,
-		frames.CodeTooManyFrames, frames.CodeStalled, frames.WarnTruncated, frames.WarnDamaged, frames.WarnHDR,
+		frames.CodeTooManyFrames, frames.CodeTooMuchMemory, frames.CodeTooMuchCPU, frames.CodeOutputTooLarge, frames.CodeStalled,
+		frames.WarnTruncated, frames.WarnDamaged, frames.WarnHDR,
 	} {
 		if !problem.Known(problem.Code(code)) {
 			t.Errorf("%s is not in the catalogue", code)
