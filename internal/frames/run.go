@@ -318,6 +318,9 @@ func (r *run) span() (from, to float64) {
 	to = r.media.Duration
 	if r.instants != nil {
 		n := r.instants.len()
+		if n == 0 { // of a video that ends where it begins
+			return 0, 0
+		}
 		from = r.media.base.seconds(r.instants.tick(r.part.first))
 		if n >= 0 && n <= r.part.end || r.part.origin != nil {
 			if end := r.media.base.seconds(r.instants.tick(max(r.part.end-1, 0))); to == 0 || end < to {

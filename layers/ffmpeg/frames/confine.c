@@ -69,6 +69,10 @@ static void bound_resources(const struct limits *l) {
 // UNLESS_CALL skips the rest of a rule, so many instructions, for other calls.
 #define UNLESS_CALL(call, rest) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##call, 0, (rest))
 
+// close_inherited closes what the program was not meant to have: whoever started the
+// worker may have left files open for all that comes after.
+static void close_inherited(void) { closefrom(FILES); }
+
 static int filter_calls(void) {
     struct sock_filter rules[] = {
         LOAD(offsetof(struct seccomp_data, arch)),
@@ -129,6 +133,8 @@ static int filter_calls(void) {
 
 #else
 
+static void close_inherited(void) {}
+
 static int filter_calls(void) {
     errno = ENOSYS;
     return -1;
@@ -137,6 +143,7 @@ static int filter_calls(void) {
 #endif
 
 const char *confine(const struct limits *l) {
+    close_inherited();
     bound_resources(l);
     return filter_calls() == 0 ? NULL : strerror(errno);
 }
