@@ -195,7 +195,7 @@ func crafted(t *testing.T, file, address string) map[string][]byte {
 	edits := func(count int, each []byte) []byte {
 		return box("edts", box("elst", u32(0), u32(uint32(count)), bytes.Repeat(each, count)))
 	}
-	packed := squeezed(t, 256<<20)
+	packed := squeezed(t, 64<<20)
 	extreme := func(bits ...byte) []byte { return patched(t, read(t, "fragmented.mp4"), "tfdt", 0, 4, bits) }
 	all := map[string][]byte{
 		"QuickTime by an alias":        change(func(m *movie) { m.reference = alias(file) }),
@@ -215,7 +215,7 @@ func crafted(t *testing.T, file, address string) map[string][]byte {
 		"ticks of 2^32 a second":          change(func(m *movie) { m.scale = math.MaxUint32 }),
 		"65535 wide":                      change(func(m *movie) { m.width = math.MaxUint16 }),
 		"an index that unpacks to much": slices.Concat(box("ftyp", []byte("qt  \x00\x00\x00\x00")),
-			box("moov", box("cmov", box("dcom", []byte("zlib")), box("cmvd", u32(256<<20), packed)))),
+			box("moov", box("cmov", box("dcom", []byte("zlib")), box("cmvd", u32(64<<20), packed)))),
 		"an index that says it unpacks to more": slices.Concat(box("ftyp", []byte("qt  \x00\x00\x00\x00")),
 			box("moov", box("cmov", box("dcom", []byte("zlib")), box("cmvd", u32(math.MaxUint32), packed)))),
 		"pictures that unpack to much": film{tracks: 1, scale: 1_000_000, clusters: []uint64{0, 1, 2, 3}, picture: packed,
@@ -309,7 +309,7 @@ func TestCraftedFilesEndWithinTheLimits(t *testing.T) {
 func endsWithinLimits(t *testing.T, path string, content []byte, x Extraction) {
 	t.Helper()
 	limits := DefaultLimits()
-	limits.Memory, limits.CPU, limits.Silence, limits.Frames = 512<<20, 20*time.Second, time.Minute, 1000
+	limits.Memory, limits.CPU, limits.Silence, limits.Frames = 512<<20, 4*time.Second, 10*time.Minute, 1000
 	var out bytes.Buffer
 	result, err := engine(t, Config{Program: path, Limits: limits, Threads: 2}).Extract(context.Background(), bytes.NewReader(content), x, ExtractOptions{}, &out)
 	var refused *Error
