@@ -3,6 +3,7 @@ package processing_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -524,6 +525,24 @@ func TestAnUploadOfAnotherSizeThanWasSignedFails(t *testing.T) {
 	w.work(w.receive())
 	failed := last[event.ProcessingFailed](t, w.wantTold("started failed", "failed"))
 	if failed.Code != "size_mismatch" || failed.Filename != "a.mp4" {
+		t.Errorf("%+v", failed)
+	}
+}
+
+// A worker that is near the end of the function's time says so while it can.
+func TestAWorkerGivesUpInTime(t *testing.T) {
+	w := newWorld(t)
+	w.worker.Engine = &noiseEngine{sizes: []int{mega}, during: func(ctx context.Context, _ int) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	m := w.upload([]byte("x"), `{}`, "")
+	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second) // a second, and what it keeps to say so
+	defer cancel()
+	if err := w.worker.HandleMessage(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	if failed := last[event.ProcessingFailed](t, w.wantTold("started failed", "failed")); failed.Code != "time_limit" {
 		t.Errorf("%+v", failed)
 	}
 }
