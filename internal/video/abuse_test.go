@@ -96,7 +96,9 @@ func TestSignaturesAreShortLived(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var policy struct{ Expiration time.Time }
+	var policy struct {
+		Expiration time.Time `json:"expiration"`
+	}
 	if err := json.Unmarshal(raw, &policy); err != nil {
 		t.Fatal(err)
 	}
