@@ -309,7 +309,7 @@ func TestCraftedFilesEndWithinTheLimits(t *testing.T) {
 func endsWithinLimits(t *testing.T, path string, content []byte, x Extraction) {
 	t.Helper()
 	limits := DefaultLimits()
-	limits.Memory, limits.CPU, limits.Silence, limits.Frames = 512<<20, 4*time.Second, 10*time.Minute, 1000
+	limits.Memory, limits.CPU, limits.Silence, limits.Frames = 512<<20, 2*time.Second, 10*time.Minute, 1000
 	var out bytes.Buffer
 	result, err := engine(t, Config{Program: path, Limits: limits, Threads: 2}).Extract(context.Background(), bytes.NewReader(content), x, ExtractOptions{}, &out)
 	var refused *Error
