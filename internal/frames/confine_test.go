@@ -149,7 +149,7 @@ func TestLimitsOfMachinesRefuse(t *testing.T) {
 		// 60 s of 1000 pictures a second, of which every one is decoded.
 		{"too much computing", "rapid.mkv", limits(func(l *Limits) { l.CPU = time.Second }), Extraction{Mode: ModeScenes}, CodeTooMuchCPU},
 		{"just enough computing", "one.mp4", limits(func(l *Limits) { l.CPU = time.Second }), Extraction{}, ""},
-		{"too much memory", "8k.mp4", limits(func(l *Limits) { l.Memory = 96 << 20 }), Extraction{}, CodeTooMuchMemory},
+		{"too much memory", "8k.mp4", limits(func(l *Limits) { l.Memory = 512 << 20 }), Extraction{}, CodeTooMuchMemory},
 		{"just enough memory", "8k.mp4", Config{Threads: 2}, Extraction{}, ""},
 		{"too large an archive", "noise.mp4", limits(func(l *Limits) { l.Output = 3_000_000 }), Extraction{FPS: 25, Format: FormatPNG}, CodeOutputTooLarge},
 		{"a small archive of the same", "noise.mp4", limits(func(l *Limits) { l.Output = 3_000_000 }), Extraction{FPS: 1, Format: FormatJPEG}, ""},
@@ -192,5 +192,21 @@ func TestArchiveOfSegmentsIsBoundedAsAWhole(t *testing.T) {
 	_, err = engine(t, Config{Limits: limits}).Finish(plan, runs, ExtractOptions{}, &end)
 	if !errors.Is(err, &Error{Code: CodeOutputTooLarge}) || end.Len() > 0 {
 		t.Errorf("got %v, and %d bytes", err, end.Len())
+	}
+}
+
+// Wherever memory ends, that is what is said: no frame is left out for it, and the
+// video is not called damaged.
+func TestWantOfMemoryIsNeverHidden(t *testing.T) {
+	for _, mebibytes := range []int64{96, 200, 300, 400, 700, 1000, 2000} {
+		limits := DefaultLimits()
+		limits.Memory = mebibytes << 20
+		u, err := tryExtract(t, engine(t, Config{Limits: limits, Threads: 2}), open(t, made("8k.mp4")), Extraction{EveryNth: 1})
+		switch {
+		case err != nil && !errors.Is(err, &Error{Code: CodeTooMuchMemory}):
+			t.Errorf("%d MiB: %v", mebibytes, err)
+		case err == nil && (u.result.Frames != 5 || len(u.manifest.Warnings) > 0):
+			t.Errorf("%d MiB: %d frames, %v", mebibytes, u.result.Frames, u.manifest.Warnings)
+		}
 	}
 }

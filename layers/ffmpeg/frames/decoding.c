@@ -6,6 +6,25 @@
 
 enum { PROGRESS_PICTURES = 64 }; // after so many the other side hears of it
 
+// get_buffer ends the program where a decoder is refused memory for a picture:
+// some would leave the picture out without a word.
+static int get_buffer(AVCodecContext *decoder, AVFrame *frame, int flags) {
+    int error = avcodec_default_get_buffer2(decoder, frame, flags);
+    if (error == AVERROR(ENOMEM))
+        fail_memory();
+    return error;
+}
+
+static void watch_memory(AVCodecContext *decoder) {
+    decoder->get_buffer2 = get_buffer;
+#if LIBAVCODEC_VERSION_MAJOR < 60 // later ones call it from their threads anyway
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    decoder->thread_safe_callbacks = 1;
+#pragma GCC diagnostic pop
+#endif
+}
+
 AVCodecContext *open_decoder(const AVStream *stream, int threads, int64_t max_pixels) {
     const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
     if (codec == NULL)
@@ -18,6 +37,7 @@ AVCodecContext *open_decoder(const AVStream *stream, int threads, int64_t max_pi
     // One more, as FFmpeg itself does: one is being fed while the others work.
     decoder->thread_count = threads > 1 ? threads + 1 : 1;
     decoder->max_pixels = max_pixels;
+    watch_memory(decoder);
     int error = avcodec_open2(decoder, codec, NULL);
     if (error == AVERROR(ENOMEM))
         fail_memory();

@@ -107,6 +107,8 @@ void extract(AVFormatContext *format, const struct plan *p, const struct limits 
         if (!x.trouble)
             take(&x);
     }
+    if (x.origin == AV_NOPTS_VALUE && short_of_memory())
+        fail_memory();
     if (x.images != NULL)
         finish_images(x.images, x.trouble);
     if (p->mode == MODE_NTH)

@@ -89,6 +89,8 @@ void write_record(char type, const int64_t *numbers, size_t count, const uint8_t
 _Noreturn void fail(const char *code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // fail_memory tells that memory was refused: the limit was reached.
 _Noreturn void fail_memory(void);
+// short_of_memory tells whether a failure may come of the limit of memory.
+bool short_of_memory(void);
 // log_errors has FFmpeg's errors written to standard error; logged_errors counts
 // them, logged_decoder_errors those of decoders.
 void log_errors(void);

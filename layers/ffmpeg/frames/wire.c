@@ -69,7 +69,17 @@ void write_text(char type, const char *text) { write_record(type, NULL, 0, (cons
 
 void write_number(char type, int64_t number) { write_record(type, &number, 1, NULL, 0); }
 
+enum { SPARE = 128 << 20 }; // a large picture
+
+bool short_of_memory(void) {
+    void *volatile spare = malloc(SPARE); // else compilers leave it out
+    free(spare);
+    return spare == NULL;
+}
+
 void fail(const char *code, const char *format, ...) {
+    if (short_of_memory())
+        code = "too_much_memory"; // many libraries say something else
     char text[1024];
     int n = snprintf(text, sizeof text, "%s\n", code);
     va_list arguments;
