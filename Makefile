@@ -63,6 +63,11 @@ unit: ## Test the packages, with the race detector; DynamoDB's against npm's dyn
 thorough: frames ## Try many more broken files, and every mode on every video
 	go test -count=1 -timeout 60m -run 'EndAsDocumented|AskedFor' ./internal/frames -thorough 20
 
+.PHONY: fuzz
+fuzz: frames ## Feed every parser what nobody expects, each for FUZZTIME (30s)
+	@infra/install ffmpeg
+	infra/fuzz $(or $(FUZZTIME),30s)
+
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
 	@infra/install aws ffmpeg python3 unzip

@@ -143,6 +143,28 @@ func FuzzDecodeUpload(f *testing.F) {
 	})
 }
 
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(`{"specversion":"1.0","id":"1","source":"/video","type":"fotograma.video.deleted.v1","subject":"v","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","data":{"video_id":"v","owner_id":"o","run":1}}`))
+	f.Add([]byte(`{"specversion":"0.3"}`))
+	f.Add([]byte(`{"specversion":"1.0","id":"1","source":"%","type":"fotograma.video.deleted.v1","data_base64":"!"}`))
+	f.Add([]byte(`[`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e, err := event.Parse(body)
+		if err != nil && !errors.Is(err, event.ErrMalformed) {
+			t.Fatalf("error %v is not ErrMalformed", err)
+		}
+		if err != nil {
+			return
+		}
+		if _, err := event.As[event.VideoDeleted](e); err != nil && !errors.Is(err, event.ErrMalformed) {
+			t.Errorf("error %v is not ErrMalformed", err)
+		}
+		if e.ID() == "" || e.Source() == "" || e.Type() == "" {
+			t.Errorf("%s has no ID, source or type", body)
+		}
+	})
+}
+
 func FuzzParseUploadKey(f *testing.F) {
 	f.Add("owner/video")
 	f.Add("owner/video/more")

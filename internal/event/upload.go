@@ -26,6 +26,7 @@ const MaxMetadata = 2000
 type Upload struct {
 	VideoRef
 	Filename   string          `json:"filename"`
+	Size       int64           `json:"size,omitempty"`   // bytes, as announced; 0 of uploads from before it was signed
 	SHA256     string          `json:"sha256,omitempty"` // lower-case hex, as announced
 	Extraction json.RawMessage `json:"extraction"`
 }

@@ -32,6 +32,7 @@ type archive struct {
 	out     *bufio.Writer
 	sum     hash.Hash // nil where what came before is not at hand
 	size    int64
+	most    int64 // bytes
 	w       io.Writer
 	entries []entry
 }
@@ -43,8 +44,9 @@ type entry struct {
 	Size int64  `json:"size"`
 }
 
-func newArchive(w io.Writer) *archive {
-	a := &archive{sum: sha256.New(), w: w}
+// newArchive returns an archive of at most so many bytes.
+func newArchive(w io.Writer, most int64) *archive {
+	a := &archive{sum: sha256.New(), w: w, most: most}
 	a.out = bufio.NewWriterSize(writerFunc(a.write), 64<<10)
 	a.zip = zip.NewWriter(a.out)
 	return a
@@ -55,6 +57,9 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func (a *archive) write(p []byte) (int, error) {
+	if a.size+int64(len(p)) > a.most {
+		return 0, fail(CodeOutputTooLarge, "more than %d bytes", a.most)
+	}
 	n, err := a.w.Write(p)
 	if a.sum != nil {
 		a.sum.Write(p[:n])
@@ -65,8 +70,8 @@ func (a *archive) write(p []byte) (int, error) {
 
 // resume returns an archive to which entries were written elsewhere, in order,
 // and which goes on in w.
-func resume(w io.Writer, entries []entry) (*archive, error) {
-	a := newArchive(io.Discard)
+func resume(w io.Writer, most int64, entries []entry) (*archive, error) {
+	a := newArchive(io.Discard, most)
 	a.sum = nil
 	zeros := make([]byte, 256<<10)
 	for _, e := range entries {

@@ -102,7 +102,7 @@ func TestArchiveIsTheSameEveryTime(t *testing.T) {
 
 func TestArchiveWithMoreEntriesThanZIPOnceCouldHold(t *testing.T) {
 	var out bytes.Buffer
-	a := newArchive(&out)
+	a := newArchive(&out, 1<<40)
 	const entries = 70_000
 	for i := range entries {
 		content := []byte{byte(i), byte(i >> 8)}
@@ -133,7 +133,7 @@ func TestArchiveWithMoreEntriesThanZIPOnceCouldHold(t *testing.T) {
 func TestArchiveLargerThanZIPOnceCouldHold(t *testing.T) {
 	// Only what a reader of the end needs is kept: the rest is gigabytes.
 	var tail tailBuffer
-	a := newArchive(&tail)
+	a := newArchive(&tail, 1<<40)
 	content := bytes.Repeat([]byte("fotograma"), 30<<20)
 	crc := crc32.ChecksumIEEE(content)
 	a.sum = crc32.NewIEEE() // SHA-256 of gigabytes takes seconds where it has no instructions

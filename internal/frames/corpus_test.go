@@ -24,7 +24,7 @@ var thorough = flag.Int("thorough", 1, "how many times as many broken files to t
 // endings are the codes with which a file that somebody sent may be refused.
 var endings = []string{
 	CodeEmptyFile, CodeNotAVideo, CodeNoVideoStream, CodeUnsupportedCodec, CodeUndecodable, CodeNoFrames,
-	CodeTooLong, CodeTooManyPixels, CodeTooManyFrames,
+	CodeTooLong, CodeTooManyPixels, CodeTooManyFrames, CodeTooMuchMemory, CodeTooMuchCPU,
 }
 
 // hostiles are extractions that go through all of the program.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -37,6 +38,7 @@ type Engine struct {
 	program string
 	limits  Limits
 	threads int
+	warned  sync.Once // that system calls are not filtered
 }
 
 // New returns an engine, or an error if a limit makes no sense or if the program
@@ -157,7 +159,7 @@ func (e *Engine) Extract(ctx context.Context, src Source, x Extraction, opts Ext
 	x = x.WithDefaults()
 	var result Result
 	err := e.open(ctx, src, func(ctx context.Context, in *input) error {
-		r := &run{engine: e, in: in, x: x, opts: opts, archive: newArchive(w)}
+		r := &run{engine: e, in: in, x: x, opts: opts, archive: newArchive(w, e.limits.Output)}
 		if err := r.prepare(ctx); err != nil {
 			return err
 		}
@@ -187,12 +189,28 @@ func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, 
 	in := &input{cache: newCache(src, watch.life), watch: watch}
 	in.cache.expect(0, firstBlocks*blockSize, false) // while the program starts
 	in.cache.expect(src.Size()-1, src.Size(), false)
-	err := do(inner, in)
+	err := in.refuseStranger()
+	if err == nil {
+		err = do(inner, in)
+	}
 	in.cache.wait()
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return err
+}
+
+// refuseStranger returns an error if the file is certainly no video, so that the
+// program is not even started.
+func (in *input) refuseStranger() error {
+	kind, err := stranger(in.cache)
+	if err != nil {
+		return err
+	}
+	if kind != "" {
+		return fail(CodeNotAVideo, "the file is %s", kind)
+	}
+	return nil
 }
 
 // watchdog calls bark when there was no sign of life for a while.

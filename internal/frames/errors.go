@@ -22,6 +22,12 @@ const (
 	CodeTooManyPixels = "too_many_pixels"
 	// CodeTooManyFrames: more frames were asked for than are allowed in one archive.
 	CodeTooManyFrames = "too_many_frames"
+	// CodeTooMuchMemory: decoding takes more memory than is allowed.
+	CodeTooMuchMemory = "too_much_memory"
+	// CodeTooMuchCPU: decoding takes more computing than is allowed.
+	CodeTooMuchCPU = "too_much_cpu"
+	// CodeOutputTooLarge: the archive would be larger than is allowed.
+	CodeOutputTooLarge = "output_too_large"
 	// CodeStalled: decoding stood still for longer than is allowed.
 	CodeStalled = "stalled"
 	// CodeEngineFailed: FFmpeg could not be run or broke; not the video's fault as far as can be known, so worth another try.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,4 +134,45 @@ func TestExtractionKnowsItsMost(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, most, c.most)
 		}
 	}
+}
+
+// Whatever a person sends as options is refused with the member's name, or can be
+// carried out; and what is signed with the upload is read again as what it was.
+func FuzzExtraction(f *testing.F) {
+	for _, text := range []string{
+		`{}`, `{"fps":29.97,"start":1,"end":9.5,"max_frames":7}`, `{"interval":1e-3}`, `{"count":1000000}`, `{"every_nth":30,"dedupe":true}`,
+		`{"mode":"keyframes","sprite":true}`, `{"mode":"scenes","threshold":1,"width":1,"height":16384,"fit":"cover"}`,
+		`{"timestamps":[0,2.5,1e6],"format":"webp","quality":1}`, `{"fps":1e999}`, `{"fps":-0}`, `{"start":1e-320}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var x Extraction
+		if err := json.Unmarshal(text, &x); err != nil {
+			return
+		}
+		if err := x.Validate(); err != nil {
+			if option, ok := errors.AsType[*OptionError](err); !ok || option.Member == "" || option.Reason == "" {
+				t.Errorf("refused with %v", err)
+			}
+			return
+		}
+		x = x.WithDefaults()
+		signed, err := json.Marshal(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again Extraction
+		if err := json.Unmarshal(signed, &again); err != nil {
+			t.Fatal(err)
+		}
+		if again = again.WithDefaults(); !reflect.DeepEqual(again, x) {
+			t.Errorf("%s is read as %+v", signed, again)
+		}
+		media := Media{Width: 192, Height: 108, Duration: 4, FrameRate: 25, base: timeBase{1, 12800}}
+		r := &run{engine: &Engine{limits: DefaultLimits(), threads: 1}, x: x, length: media.base.exact(51200)}
+		if err := r.start(media); err == nil && r.part.end < 1000 && len(r.plan()) == 0 {
+			t.Error("no plan")
+		}
+	})
 }

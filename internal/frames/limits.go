@@ -19,6 +19,16 @@ type Limits struct {
 	// Silence is the longest time that FFmpeg may work without reading,
 	// decoding or writing anything ([CodeStalled]). 2 minutes.
 	Silence time.Duration
+	// Memory is how many bytes the program may have that can be written to,
+	// whether it touches them or not ([CodeTooMuchMemory]). 4 GiB.
+	Memory int64
+	// CPU is how long the program may compute for one call of the engine, the
+	// time of all its threads together ([CodeTooMuchCPU]). 1 hour, which is far
+	// more than honest videos take. Fractions of a second count as one.
+	CPU time.Duration
+	// Output is the size of the largest archive, in bytes ([CodeOutputTooLarge]).
+	// 50 GiB.
+	Output int64
 }
 
 // DefaultLimits returns the limits that [Limits] documents.
@@ -28,6 +38,9 @@ func DefaultLimits() Limits {
 		Pixels:   8192 * 4320,
 		Frames:   100_000,
 		Silence:  2 * time.Minute,
+		Memory:   4 << 30,
+		CPU:      time.Hour,
+		Output:   50 << 30,
 	}
 }
 
@@ -42,6 +55,9 @@ func (l Limits) Validate() error {
 		{"Pixels", l.Pixels, MaxSide * MaxSide},
 		{"Frames", l.Frames, 100_000_000},
 		{"Silence", int64(l.Silence), int64(24 * time.Hour)},
+		{"Memory", l.Memory, 1 << 50},
+		{"CPU", int64(l.CPU), int64(365 * 24 * time.Hour)},
+		{"Output", l.Output, 1 << 50},
 	} {
 		if limit.value < 1 || limit.value > limit.max {
 			return fmt.Errorf("limit %s is %d; it must be 1 to %d", limit.name, limit.value, limit.max)

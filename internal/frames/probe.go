@@ -37,6 +37,7 @@ type Media struct {
 	declaredEnd *int64 // where the stream ends, in time base units, if the file says so
 	turn        turn
 	hdr         bool
+	unfiltered  string
 	ffmpeg      string // version
 	pictures    int64  // pictures and starting points that the container's index has
 	starts      int64
@@ -59,7 +60,9 @@ func (b timeBase) exact(pts int64) *big.Rat {
 // probed is what the program says of a file, in ffprobe's words.
 type probed struct {
 	Version string `json:"version"`
-	Format  struct {
+	// Unfiltered is why the program's system calls are not filtered, if they are not.
+	Unfiltered string `json:"unfiltered"`
+	Format     struct {
 		Name     string `json:"format_name"`
 		Duration int64  `json:"duration"` // microseconds; 0 if unknown
 	} `json:"format"`
@@ -122,9 +125,9 @@ func readMedia(text []byte, limits Limits) (Media, error) {
 		Width: s.Width, Height: s.Height, Codec: s.Codec,
 		Container: answer.Format.Name, PixelFormat: s.PixelFormat,
 		StreamIndex: s.Index, TimeBase: s.TimeBase,
-		base:     base,
-		hdr:      s.ColorTransfer == "smpte2084" || s.ColorTransfer == "arib-std-b67",
-		ffmpeg:   answer.Version,
+		base:   base,
+		hdr:    s.ColorTransfer == "smpte2084" || s.ColorTransfer == "arib-std-b67",
+		ffmpeg: answer.Version, unfiltered: answer.Unfiltered,
 		turn:     newTurn(s.DisplayMatrix),
 		pictures: s.IndexEntries,
 		starts:   s.IndexStarts,

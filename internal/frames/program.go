@@ -102,6 +102,24 @@ func (p *process) start() (*pipes, error) {
 	return &ours, nil
 }
 
+// cpu is how long the program, which has ended, has computed.
+func (p *process) cpu() time.Duration {
+	if p.cmd.ProcessState == nil {
+		return 0
+	}
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
+// endedBy reports whether a program's end came of a signal.
+func endedBy(exit error, signal syscall.Signal) bool {
+	failed, ok := errors.AsType[*exec.ExitError](exit)
+	if !ok {
+		return false
+	}
+	status, ok := failed.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == signal
+}
+
 // logTail keeps the beginning of a log, and counts the rest. (The first lines
 // name the cause; a damaged video can cause a million of the same.)
 type logTail struct {

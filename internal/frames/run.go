@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log/slog"
+	"math"
 	"math/big"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // part is what one run takes of an extraction: all of it, or a segment.
@@ -314,6 +318,9 @@ func (r *run) span() (from, to float64) {
 	to = r.media.Duration
 	if r.instants != nil {
 		n := r.instants.len()
+		if n == 0 { // of a video that ends where it begins
+			return 0, 0
+		}
 		from = r.media.base.seconds(r.instants.tick(r.part.first))
 		if n >= 0 && n <= r.part.end || r.part.origin != nil {
 			if end := r.media.base.seconds(r.instants.tick(max(r.part.end-1, 0))); to == 0 || end < to {
@@ -531,6 +538,7 @@ func (e *Engine) converse(ctx context.Context, in *input, plan func(Media) ([]by
 		cancel(refused)
 	}
 	exit := p.cmd.Wait()
+	in.cpu += p.cpu()
 	pipes.close()
 	wrong := <-served
 	log := p.log.text()
@@ -539,6 +547,8 @@ func (e *Engine) converse(ctx context.Context, in *input, plan func(Media) ([]by
 		return log, in.cache.failure()
 	case refused != nil && context.Cause(ctx) != refused: //nolint:errorlint // identity: whose fault it was
 		return log, context.Cause(ctx)
+	case endedBy(exit, syscall.SIGXCPU):
+		return log, fail(CodeTooMuchCPU, "more than %v", e.limits.CPU)
 	case errors.Is(refused, errHungUp):
 		return log, fail(CodeEngineFailed, "%v, %v: %s", exit, refused, log)
 	case refused != nil:
@@ -566,6 +576,8 @@ func (e *Engine) hear(in *input, pipes *pipes, plan func(Media) ([]byte, error),
 	limits.set("size", in.cache.src.Size())
 	limits.set("max_pixels", e.limits.Pixels)
 	limits.set("max_alloc", e.limits.allocation())
+	limits.set("max_memory", e.limits.Memory)
+	limits.set("max_cpu", max(1, int64(math.Ceil((e.limits.CPU-in.cpu).Seconds()))))
 	// Where the program cannot be written to, its records say why.
 	_, _ = pipes.plan.Write(limits.bytes())
 	reader := newRecordReader(pipes.records, largestFixed)
@@ -587,6 +599,7 @@ func (e *Engine) hear(in *input, pipes *pipes, plan func(Media) ([]byte, error),
 			if err != nil {
 				return err
 			}
+			e.warnOnce(media.unfiltered)
 			text, err := plan(media)
 			if err != nil {
 				return err
@@ -601,6 +614,13 @@ func (e *Engine) hear(in *input, pipes *pipes, plan func(Media) ([]byte, error),
 				return err
 			}
 		}
+	}
+}
+
+// warnOnce tells the operator why system calls are not filtered, if they are not.
+func (e *Engine) warnOnce(unfiltered string) {
+	if unfiltered != "" {
+		e.warned.Do(func() { slog.Warn("the decoder runs without its filter of system calls", "reason", unfiltered) })
 	}
 }
 
@@ -627,4 +647,5 @@ func explain(err error, log string) error {
 type input struct {
 	cache *cache
 	watch *watchdog
+	cpu   time.Duration // that the program has taken so far
 }

@@ -212,7 +212,7 @@ func (e *Engine) ExtractSegment(ctx context.Context, src Source, p Plan, segment
 	}
 	var result Run
 	err := e.open(ctx, src, func(ctx context.Context, in *input) error {
-		r := &run{engine: e, in: in, x: p.Extraction, opts: opts, archive: newArchive(w), segment: true, plain: p.Everything, part: part{
+		r := &run{engine: e, in: in, x: p.Extraction, opts: opts, archive: newArchive(w, e.limits.Output), segment: true, plain: p.Everything, part: part{
 			origin: &p.Origin, first: s.First, end: s.End, from: s.From, until: s.Until,
 			number: number, counted: before.Counted, known: before.Known, sheet: before.Sheet, keepSheet: p.Chained && !last,
 		}}
@@ -273,7 +273,7 @@ func (e *Engine) Finish(p Plan, runs []Run, opts ExtractOptions, w io.Writer) (R
 	if int64(len(frames)) > e.limits.Frames {
 		return Result{}, fail(CodeTooManyFrames, "%d frames; at most %d", len(frames), e.limits.Frames)
 	}
-	a, err := resume(w, entries)
+	a, err := resume(w, e.limits.Output, entries)
 	if err != nil {
 		return Result{}, err
 	}

@@ -34,6 +34,11 @@ type WorkerConfig struct {
 	MaxVideoSeconds float64 `env:"MAX_VIDEO_SECONDS" envDefault:"14400"`
 	MaxVideoPixels  int64   `env:"MAX_VIDEO_PIXELS" envDefault:"36000000"`
 	MaxFrames       int64   `env:"MAX_FRAMES" envDefault:"100000"`
+	MaxCPUSeconds   int64   `env:"MAX_CPU_SECONDS" envDefault:"3600"`
+	MaxArchiveBytes int64   `env:"MAX_ARCHIVE_BYTES" envDefault:"53687091200"`
+
+	// Memory is the function's, in MB; Lambda says so itself.
+	Memory int64 `env:"AWS_LAMBDA_FUNCTION_MEMORY_SIZE" envDefault:"3008"`
 
 	// SegmentWork is how much one worker should do at most, as
 	// [frames.ExtractOptions] counts work; what takes more is shared out among
@@ -50,11 +55,18 @@ func (c WorkerConfig) PlanOptions() frames.PlanOptions {
 	return frames.PlanOptions{Work: max(c.SegmentWork, 1), MaxSegments: min(max(c.MaxSegments, 1), mostSegments)}
 }
 
-// Limits are the engine's limits.
+// ownMemory is how much memory is the worker's own, in bytes: two parts of an
+// archive that are being uploaded, and what else it holds.
+const ownMemory = 512 << 20
+
+// Limits are the engine's limits. What a video makes the program take beyond its
+// share of memory ends that video, before it ends the worker.
 func (c WorkerConfig) Limits() frames.Limits {
 	limits := frames.DefaultLimits()
 	limits.Duration = time.Duration(c.MaxVideoSeconds * float64(time.Second))
 	limits.Pixels, limits.Frames = c.MaxVideoPixels, c.MaxFrames
+	limits.CPU, limits.Output = time.Duration(c.MaxCPUSeconds)*time.Second, c.MaxArchiveBytes
+	limits.Memory = max(c.Memory<<20-ownMemory, ownMemory)
 	return limits
 }
 

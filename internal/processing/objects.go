@@ -17,6 +17,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/bucket"
+	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
 // Objects reads uploads and writes archives.
@@ -63,7 +64,8 @@ func (o *Objects) Find(ctx context.Context, key string) (*Source, error) {
 }
 
 // Upload is what was signed with the file. The error wraps event.ErrMalformed
-// when that is not what the video service would have signed for this key.
+// when that is not what the video service would have signed for this key, and is
+// problem.SizeMismatch when the file has another size than was signed.
 func (s *Source) Upload() (event.Upload, error) {
 	u, err := event.DecodeUpload(s.meta)
 	if err != nil {
@@ -71,6 +73,9 @@ func (s *Source) Upload() (event.Upload, error) {
 	}
 	if event.UploadKey(u.OwnerID, u.VideoID) != s.key {
 		return event.Upload{}, fmt.Errorf("%w: upload metadata is of another key", event.ErrMalformed)
+	}
+	if u.Size != 0 && u.Size != s.size {
+		return u, problem.New(problem.SizeMismatch)
 	}
 	return u, nil
 }

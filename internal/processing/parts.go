@@ -109,7 +109,7 @@ func (p *parts) renew(begin []byte) {
 	if p.begun >= p.numbers.count {
 		// S3's own limit of an object is of the same order: whoever comes here has
 		// asked for too much.
-		p.failed = fmt.Errorf("%d parts are not enough: %w", p.numbers.count, problem.New(problem.TooManyFrames))
+		p.failed = fmt.Errorf("%d parts are not enough: %w", p.numbers.count, problem.New(problem.OutputTooLarge))
 		return
 	}
 	size := p.numbers.size(p.begun) + p.least

@@ -140,7 +140,7 @@ func TestWhatFitsIntoNoPartIsTooMuch(t *testing.T) {
 	p := newParts(t.Context(), numbers{1, 1}, 1, s.put)
 	data := make([]byte, partSizes[0]+2)
 	_, err := p.Write(data)
-	if known, ok := errors.AsType[*problem.Error](err); !ok || known.Code != problem.TooManyFrames {
+	if known, ok := errors.AsType[*problem.Error](err); !ok || known.Code != problem.OutputTooLarge {
 		t.Errorf("error %v", err)
 	}
 	if _, err := p.close(); err == nil {

@@ -3,6 +3,7 @@ package processing_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -512,6 +513,40 @@ func TestAnUploadWithoutItsSignedMetadataFails(t *testing.T) {
 	}
 }
 
+func TestAnUploadOfAnotherSizeThanWasSignedFails(t *testing.T) {
+	w := newWorld(t)
+	metadata, _ := event.Upload{VideoRef: ref(1), Filename: "a.mp4", Size: 2, Extraction: json.RawMessage(`{}`)}.Encode()
+	_, err := w.objects.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: &w.cfg.UploadsBucket, Key: aws.String(key), Body: strings.NewReader("x"), Metadata: map[string]string{event.MetadataKey: metadata},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.work(w.receive())
+	failed := last[event.ProcessingFailed](t, w.wantTold("started failed", "failed"))
+	if failed.Code != "size_mismatch" || failed.Filename != "a.mp4" {
+		t.Errorf("%+v", failed)
+	}
+}
+
+// A worker that is near the end of the function's time says so while it can.
+func TestAWorkerGivesUpInTime(t *testing.T) {
+	w := newWorld(t)
+	w.worker.Engine = &noiseEngine{sizes: []int{mega}, during: func(ctx context.Context, _ int) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	m := w.upload([]byte("x"), `{}`, "")
+	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second) // a second, and what it keeps to say so
+	defer cancel()
+	if err := w.worker.HandleMessage(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	if failed := last[event.ProcessingFailed](t, w.wantTold("started failed", "failed")); failed.Code != "time_limit" {
+		t.Errorf("%+v", failed)
+	}
+}
+
 func TestAnUploadThatIsGoneFails(t *testing.T) {
 	w := newWorld(t)
 	m := w.upload(localtest.Media(t, bottles), `{}`, "")
@@ -552,7 +587,8 @@ func TestTheCatalogueKnowsTheEnginesCodes(t *testing.T) {
 	for _, code := range []string{
 		frames.CodeEmptyFile, frames.CodeNotAVideo, frames.CodeNoVideoStream, frames.CodeUnsupportedCodec,
 		frames.CodeUndecodable, frames.CodeNoFrames, frames.CodeTooLong, frames.CodeTooManyPixels,
-		frames.CodeTooManyFrames, frames.CodeStalled, frames.WarnTruncated, frames.WarnDamaged, frames.WarnHDR,
+		frames.CodeTooManyFrames, frames.CodeTooMuchMemory, frames.CodeTooMuchCPU, frames.CodeOutputTooLarge, frames.CodeStalled,
+		frames.WarnTruncated, frames.WarnDamaged, frames.WarnHDR,
 	} {
 		if !problem.Known(problem.Code(code)) {
 			t.Errorf("%s is not in the catalogue", code)

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
-	"path"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,7 +28,7 @@ type Archives struct {
 func (a *Archives) SignDownload(ctx context.Context, key, name string, validity time.Duration) (string, error) {
 	signed, err := s3.NewPresignClient(a.S3, s3.WithPresignExpires(validity)).PresignGetObject(ctx, &s3.GetObjectInput{
 		Bucket: &a.Bucket, Key: &key,
-		ResponseContentDisposition: aws.String(mime.FormatMediaType("attachment", map[string]string{"filename": name})),
+		ResponseContentDisposition: aws.String(attachment(name)),
 	})
 	if err != nil {
 		return "", fmt.Errorf("sign download: %w", err)
@@ -58,10 +55,4 @@ func (a *Archives) Read(ctx context.Context, key string, most int64) ([]byte, er
 		return nil, fmt.Errorf("read object: %w", err)
 	}
 	return raw, nil
-}
-
-// archiveName is what the ZIP of a video is called: "holiday.mp4" gives
-// "holiday-frames.zip".
-func archiveName(filename, suffix string) string {
-	return strings.TrimSuffix(filename, path.Ext(filename)) + suffix
 }

@@ -379,7 +379,10 @@ func TestTheArchiveIsThereUntilItExpires(t *testing.T) {
 	if resp.StatusCode != 200 || string(body) != "the frames" {
 		t.Errorf("download: %s %s", resp.Status, body)
 	}
-	if got := resp.Header.Get("Content-Disposition"); !strings.Contains(got, "f%C3%A9rias-frames.zip") {
+	if signed := resp.Request.URL.Query(); signed.Get("X-Amz-Expires") != "900" {
+		t.Errorf("the download is signed for %s s", signed.Get("X-Amz-Expires"))
+	}
+	if got := resp.Header.Get("Content-Disposition"); got != `attachment; filename="f_rias-frames.zip"; filename*=UTF-8''f%C3%A9rias-frames.zip` {
 		t.Errorf("Content-Disposition %q", got)
 	}
 	if rec := w.get("ana", "/v1/videos/f%C3%A9rias/manifest"); rec.Code != 200 || rec.Body.String() != `{"frames":[]}` {

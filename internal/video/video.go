@@ -91,7 +91,7 @@ func (v *Video) metadata() (string, error) {
 		return "", problem.Wrap("encode the extraction", err)
 	}
 	value, err := event.Upload{
-		VideoRef: v.ref(), Filename: v.Filename, SHA256: v.SHA256, Extraction: extraction,
+		VideoRef: v.ref(), Filename: v.Filename, Size: v.Size, SHA256: v.SHA256, Extraction: extraction,
 	}.Encode()
 	if errors.Is(err, event.ErrTooLong) { // nothing but a list of timestamps can be
 		return "", problem.In(problem.InvalidExtraction, "body.extraction.timestamps",

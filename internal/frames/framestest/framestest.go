@@ -28,6 +28,12 @@ var Sanitized = sync.OnceValues(func() (string, error) {
 	return build("fotograma-frames-sanitized", "CFLAGS=-O1 -g "+checks, "LDFLAGS="+checks)
 })
 
+// Confined is a program that tries what fotograma-frames may not do, and says what
+// came of it; with an argument it computes for ever after that.
+var Confined = sync.OnceValues(func() (string, error) {
+	return build("fotograma-confined", "CONFINED=yes")
+})
+
 func build(name string, settings ...string) (string, error) {
 	_, self, _, _ := runtime.Caller(0)
 	root := filepath.Join(filepath.Dir(self), "..", "..", "..")

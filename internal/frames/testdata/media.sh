@@ -164,3 +164,8 @@ for file in many.mp4 many.mkv many.ts; do
 done
 { echo ';FFMETADATA1'; printf title=; head -c 3000000 /dev/zero | tr '\0' x; echo; } >tags.txt
 ff -i cfr-25.mp4 -f ffmetadata -i tags.txt -map_metadata 1 -attach long.mp4 -metadata:s:t mimetype=application/octet-stream -c copy attached.mkv
+
+# What takes much: computing, memory, room for its frames.
+ff -f lavfi -i "$(moving 16x16 1000 60)" $x264 -bf 0 rapid.mkv
+ff -f lavfi -i "color=black:size=7680x4320:rate=5:duration=1" $x264 8k.mp4
+ff -f lavfi -i "color=gray:size=320x180:rate=25:duration=2" -vf noise=alls=100:allf=t $x264 noise.mp4

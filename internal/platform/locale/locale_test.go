@@ -26,3 +26,14 @@ func TestMatch(t *testing.T) {
 		}
 	}
 }
+
+func FuzzMatch(f *testing.F) {
+	f.Add("pt-BR,en;q=0.5")
+	f.Add("*;q=0")
+	f.Add("x-\x00;q=1e999")
+	f.Fuzz(func(t *testing.T, preference string) {
+		if l := locale.Match(preference); l != locale.English && l != locale.Portuguese {
+			t.Errorf("%q gives %q", preference, l)
+		}
+	})
+}

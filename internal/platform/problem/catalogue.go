@@ -51,8 +51,12 @@ const (
 	TooLong          Code = "too_long"
 	TooManyPixels    Code = "too_many_pixels"
 	TooManyFrames    Code = "too_many_frames"
+	TooMuchMemory    Code = "too_much_memory"
+	TooMuchCPU       Code = "too_much_cpu"
+	OutputTooLarge   Code = "output_too_large"
 	NoFrames         Code = "no_frames"
 	ChecksumMismatch Code = "checksum_mismatch"
+	SizeMismatch     Code = "size_mismatch"
 	UploadAbandoned  Code = "upload_abandoned"
 	UploadUnsigned   Code = "upload_unsigned"
 	SourceGone       Code = "source_gone"
@@ -302,6 +306,21 @@ var catalogue = map[Code]row{
 		Text{"Too many frames", "That would be more frames than one archive may have. Take fewer a second, or a part of the video."},
 		Text{"Quadros demais", "Seriam mais quadros do que um arquivo pode ter. Extraia menos por segundo ou só um trecho do vídeo."},
 	},
+	TooMuchMemory: {
+		0,
+		Text{"Too much memory", "Decoding this video takes more memory than is allowed. Export it again with a smaller picture, or convert it to MP4 with H.264."},
+		Text{"Memória demais", "Decodificar este vídeo exige mais memória do que o permitido. Exporte-o de novo com uma imagem menor ou converta-o para MP4 com H.264."},
+	},
+	TooMuchCPU: {
+		0,
+		Text{"Too much work", "Decoding this video takes more computing than is allowed. Choose a part of it, or convert it to MP4 with H.264 and a usual frame rate."},
+		Text{"Trabalho demais", "Decodificar este vídeo exige mais processamento do que o permitido. Escolha um trecho ou converta-o para MP4 com H.264 e uma taxa de quadros comum."},
+	},
+	OutputTooLarge: {
+		0,
+		Text{"Archive too large", "The frames would make a larger archive than is allowed. Take fewer or smaller frames, or JPEG in place of PNG."},
+		Text{"Arquivo grande demais", "Os quadros formariam um ZIP maior do que o permitido. Extraia menos quadros ou quadros menores, ou use JPEG em vez de PNG."},
+	},
 	NoFrames: {
 		0,
 		Text{"No frames there", "The chosen part of the video holds no frames. Choose a start within the video's duration."},
@@ -311,6 +330,11 @@ var catalogue = map[Code]row{
 		0,
 		Text{"Damaged in transfer", "The file that arrived is not the one that was announced: its SHA-256 differs. Upload it again."},
 		Text{"Danificado no envio", "O arquivo recebido não é o anunciado: o SHA-256 é outro. Envie-o de novo."},
+	},
+	SizeMismatch: {
+		0,
+		Text{"Another size than announced", "The file that arrived does not have the size that was announced. Upload it again."},
+		Text{"Tamanho diferente do anunciado", "O arquivo recebido não tem o tamanho anunciado. Envie-o de novo."},
 	},
 	UploadAbandoned: {
 		0,

@@ -6,19 +6,41 @@
 
 enum { PROGRESS_PICTURES = 64 }; // after so many the other side hears of it
 
+// get_buffer ends the program where a decoder is refused memory for a picture:
+// some would leave the picture out without a word.
+static int get_buffer(AVCodecContext *decoder, AVFrame *frame, int flags) {
+    int error = avcodec_default_get_buffer2(decoder, frame, flags);
+    if (error == AVERROR(ENOMEM))
+        fail_memory();
+    return error;
+}
+
+static void watch_memory(AVCodecContext *decoder) {
+    decoder->get_buffer2 = get_buffer;
+#if LIBAVCODEC_VERSION_MAJOR < 60 // later ones call it from their threads anyway
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    decoder->thread_safe_callbacks = 1;
+#pragma GCC diagnostic pop
+#endif
+}
+
 AVCodecContext *open_decoder(const AVStream *stream, int threads, int64_t max_pixels) {
     const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
     if (codec == NULL)
         fail("unsupported_codec", "no decoder for %s", avcodec_get_name(stream->codecpar->codec_id));
     AVCodecContext *decoder = avcodec_alloc_context3(codec);
     if (decoder == NULL || avcodec_parameters_to_context(decoder, stream->codecpar) < 0)
-        fail("engine_failed", "no memory");
+        fail_memory();
     decoder->pkt_timebase = stream->time_base;
     decoder->framerate = stream->avg_frame_rate;
     // One more, as FFmpeg itself does: one is being fed while the others work.
     decoder->thread_count = threads > 1 ? threads + 1 : 1;
     decoder->max_pixels = max_pixels;
+    watch_memory(decoder);
     int error = avcodec_open2(decoder, codec, NULL);
+    if (error == AVERROR(ENOMEM))
+        fail_memory();
     if (error < 0)
         fail("unsupported_codec", "%s: %s", codec->name, av_err2str(error));
     return decoder;
@@ -37,7 +59,7 @@ void grow(void *array, size_t count, size_t *room, size_t size) {
     void **p = array;
     void *bigger = av_realloc_array(*p, more, size);
     if (bigger == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     *p = bigger;
     *room = more;
 }
@@ -58,8 +80,11 @@ static void receive(struct extraction *x) {
     for (;;) {
         AVFrame *frame = av_frame_alloc();
         if (frame == NULL)
-            fail("engine_failed", "no memory");
-        if (avcodec_receive_frame(x->decoder, frame) < 0) {
+            fail_memory();
+        int error = avcodec_receive_frame(x->decoder, frame);
+        if (error == AVERROR(ENOMEM))
+            fail_memory(); // or else pictures would be missing without a word
+        if (error < 0) {
             av_frame_free(&frame);
             return;
         }
@@ -95,6 +120,6 @@ void decode(struct extraction *x, const AVPacket *packet, bool skip) {
         error = avcodec_send_packet(x->decoder, packet);
     }
     if (error == AVERROR(ENOMEM))
-        fail("engine_failed", "no memory to decode");
+        fail_memory();
     receive(x);
 }

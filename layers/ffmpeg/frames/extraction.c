@@ -81,7 +81,7 @@ void extract(AVFormatContext *format, const struct plan *p, const struct limits 
         .damage = logged_decoder_errors(),
     };
     if (x.packet == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     for (unsigned i = 0; i < format->nb_streams; i++)
         format->streams[i]->discard = (int)i == p->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     init_packet_reader(&x.reader, x.stream->codecpar);
@@ -107,6 +107,8 @@ void extract(AVFormatContext *format, const struct plan *p, const struct limits 
         if (!x.trouble)
             take(&x);
     }
+    if (x.origin == AV_NOPTS_VALUE && short_of_memory())
+        fail_memory();
     if (x.images != NULL)
         finish_images(x.images, x.trouble);
     if (p->mode == MODE_NTH)

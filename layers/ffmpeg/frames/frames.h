@@ -67,7 +67,13 @@ struct limits {
     int64_t size;       // of the file, bytes
     int64_t max_pixels; // of a picture
     int64_t max_alloc;  // of one block of memory, bytes
+    int64_t max_memory; // of all memory that can be written, bytes
+    int64_t max_cpu;    // of all threads, seconds
 };
+
+// confine.c: takes from the program all that it does not need, for good. It gives
+// NULL, or why system calls are not filtered; the rest is done then too.
+const char *confine(const struct limits *l);
 
 // wire.c: records out, plan and bytes in.
 void read_limits(struct limits *l);
@@ -81,6 +87,10 @@ void write_text(char type, const char *text);
 void write_number(char type, int64_t number);
 void write_record(char type, const int64_t *numbers, size_t count, const uint8_t *data, size_t size);
 _Noreturn void fail(const char *code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// fail_memory tells that memory was refused: the limit was reached.
+_Noreturn void fail_memory(void);
+// short_of_memory tells whether a failure may come of the limit of memory.
+bool short_of_memory(void);
 // log_errors has FFmpeg's errors written to standard error; logged_errors counts
 // them, logged_decoder_errors those of decoders.
 void log_errors(void);
@@ -105,7 +115,8 @@ enum record {
 
 // media.c: opening, and what the file says of itself.
 AVFormatContext *open_media(const struct limits *l);
-void write_media(const AVFormatContext *format);
+// write_media also says why system calls are not filtered, if they are not.
+void write_media(const AVFormatContext *format, const char *unfiltered);
 
 // packet.c: what can be told of a packet without decoding it.
 struct packet_kind {

@@ -33,9 +33,10 @@ static void close_chain(struct chain *c) {
 }
 
 static void must(int error, const char *what) {
+    if (error == AVERROR(ENOMEM))
+        fail_memory();
     if (error < 0)
-        fail(error == AVERROR(EINVAL) || error == AVERROR(ENOMEM) ? "engine_failed" : "undecodable", "%s: %s", what,
-             av_err2str(error));
+        fail(error == AVERROR(EINVAL) ? "engine_failed" : "undecodable", "%s: %s", what, av_err2str(error));
 }
 
 static void open_chain(struct chain *c, const char *filters, const AVFrame *like, AVRational aspect) {
@@ -43,7 +44,7 @@ static void open_chain(struct chain *c, const char *filters, const AVFrame *like
     c->graph = avfilter_graph_alloc();
     AVBufferSrcParameters *parameters = av_buffersrc_parameters_alloc();
     if (c->graph == NULL || parameters == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     c->graph->nb_threads = 1;
     parameters->format = like->format;
     parameters->width = like->width;
@@ -56,7 +57,7 @@ static void open_chain(struct chain *c, const char *filters, const AVFrame *like
 #endif
     c->in = avfilter_graph_alloc_filter(c->graph, avfilter_get_by_name("buffer"), "in");
     if (c->in == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     must(av_buffersrc_parameters_set(c->in, parameters), "buffer");
     av_free(parameters);
     must(avfilter_init_str(c->in, NULL), "buffer");
@@ -64,7 +65,7 @@ static void open_chain(struct chain *c, const char *filters, const AVFrame *like
 
     AVFilterInOut *from = avfilter_inout_alloc(), *to = avfilter_inout_alloc();
     if (from == NULL || to == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     *from = (AVFilterInOut){.name = av_strdup("in"), .filter_ctx = c->in};
     *to = (AVFilterInOut){.name = av_strdup("out"), .filter_ctx = c->out};
     must(avfilter_graph_parse_ptr(c->graph, filters, &to, &from, NULL), filters);
@@ -86,7 +87,7 @@ static AVFrame *pass(struct chain *c, const char *filters, AVFrame *frame, AVRat
     must(av_buffersrc_add_frame_flags(c->in, frame, AV_BUFFERSRC_FLAG_KEEP_REF), filters);
     AVFrame *out = av_frame_alloc();
     if (out == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     int error = av_buffersink_get_frame(c->out, out);
     if (error == AVERROR(EAGAIN)) {
         av_frame_free(&out);
@@ -130,7 +131,7 @@ static AVCodecContext *open_encoder(const char *name, const char *options, int q
 static AVPacket *encode(AVCodecContext *e, AVFrame *frame, int64_t number) {
     AVPacket *image = av_packet_alloc();
     if (image == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     frame->pts = number; // FFmpeg wants them to grow
     frame->pict_type = AV_PICTURE_TYPE_NONE;
     frame->quality = e->global_quality;
@@ -153,7 +154,7 @@ size_t sheet_size(const struct plan *p) {
 static AVFrame *new_sheet(const struct plan *p) {
     AVFrame *sheet = av_frame_alloc();
     if (sheet == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     sheet->format = AV_PIX_FMT_YUV420P;
     sheet->width = sheet_width(p);
     sheet->height = sheet_height(p);
@@ -232,7 +233,7 @@ static void give_back_sheet(struct images *im) {
     size_t size = sheet_size(p);
     uint8_t *pixels = av_malloc(size);
     if (pixels == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     must(av_image_copy_to_buffer(pixels, (int)size, (const uint8_t *const *)im->sheet->data, im->sheet->linesize,
                                  AV_PIX_FMT_YUV420P, sheet_width(p), sheet_height(p), 1),
          "sheet");
@@ -321,7 +322,7 @@ static void *work(void *argument) {
 struct images *start_images(const struct plan *p, AVRational sample_aspect) {
     struct images *im = av_mallocz(sizeof *im);
     if (im == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     im->plan = p;
     im->aspect = sample_aspect;
     im->scenes = p->number;
@@ -334,7 +335,7 @@ struct images *start_images(const struct plan *p, AVRational sample_aspect) {
     for (int i = 0; i < im->worker_count; i++) {
         im->workers[i].images = im;
         if (pthread_create(&im->workers[i].thread, NULL, work, &im->workers[i]) != 0)
-            fail("engine_failed", "no thread");
+            fail("too_much_memory", "no thread: it needs a stack");
     }
     return im;
 }
@@ -437,7 +438,7 @@ void send_image(struct images *im, AVFrame *frame, struct chosen c) {
         return;
     struct job j = {av_frame_alloc(), c, 0};
     if (j.frame == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     av_frame_move_ref(j.frame, frame);
     pthread_mutex_lock(&im->lock);
     while (im->queued == im->worker_count)

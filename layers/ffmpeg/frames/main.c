@@ -11,9 +11,10 @@ int main(void) {
     struct limits limits = {0};
     read_limits(&limits);
     av_max_alloc((size_t)limits.max_alloc);
+    const char *unfiltered = confine(&limits); // before the first byte of the video
 
     AVFormatContext *format = open_media(&limits);
-    write_media(format);
+    write_media(format, unfiltered);
     struct plan plan;
     read_plan(&plan);
     if (plan.stream < 0 || (unsigned)plan.stream >= format->nb_streams)

@@ -32,7 +32,7 @@ static const char *error_text(int error) {
 AVFormatContext *open_media(const struct limits *l) {
     AVFormatContext *format = avformat_alloc_context();
     if (format == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     format->pb = open_range_reader(l->size);
     format->io_open = refuse_open;
     AVDictionary *options = NULL;
@@ -40,6 +40,8 @@ AVFormatContext *open_media(const struct limits *l) {
     av_dict_set(&options, "protocol_whitelist", "none", 0);
     int error = avformat_open_input(&format, "", NULL, &options);
     av_dict_free(&options);
+    if (error == AVERROR(ENOMEM))
+        fail_memory();
     if (error < 0)
         fail("not_a_video", "%s", error_text(error));
 
@@ -53,6 +55,8 @@ AVFormatContext *open_media(const struct limits *l) {
     for (unsigned i = 0; i < streams; i++)
         av_dict_free(&per_stream[i]);
     av_free(per_stream);
+    if (error == AVERROR(ENOMEM))
+        fail_memory();
     if (error < 0)
         fail("not_a_video", "%s", error_text(error));
     return format;
@@ -114,10 +118,13 @@ static void write_stream(AVBPrint *out, AVStream *stream) {
                (stream->disposition & AV_DISPOSITION_STILL_IMAGE) != 0);
 }
 
-void write_media(const AVFormatContext *format) {
+void write_media(const AVFormatContext *format, const char *unfiltered) {
     AVBPrint out;
     av_bprint_init(&out, 0, AV_BPRINT_SIZE_UNLIMITED);
-    av_bprintf(&out, "{\"version\":\"%s\",\"format\":{", av_version_info());
+    av_bprintf(&out, "{\"version\":\"%s\",", av_version_info());
+    if (unfiltered != NULL)
+        write_string(&out, "unfiltered", unfiltered);
+    av_bprintf(&out, "\"format\":{");
     write_string(&out, "format_name", format->iformat->name);
     av_bprintf(&out, "\"duration\":%" PRId64 "},\"streams\":[", format->duration == AV_NOPTS_VALUE ? 0 : format->duration);
     for (unsigned i = 0; i < format->nb_streams; i++) {
@@ -126,7 +133,7 @@ void write_media(const AVFormatContext *format) {
     }
     av_bprintf(&out, "]}");
     if (!av_bprint_is_complete(&out))
-        fail("engine_failed", "no memory");
+        fail_memory();
     write_text(RECORD_MEDIA, out.str);
     av_bprint_finalize(&out, NULL);
 }

@@ -14,6 +14,8 @@ bool read_packet(struct extraction *x) {
         int error = av_read_frame(x->format, x->packet);
         if (error == AVERROR(EAGAIN))
             continue;
+        if (error == AVERROR(ENOMEM))
+            fail_memory();
         if (error < 0)
             return false;
         if (x->packet->stream_index == x->plan->stream)
@@ -116,7 +118,7 @@ bool read_on(struct extraction *x) {
         x->dts = dts;
     q.packet = av_packet_alloc();
     if (q.packet == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     av_packet_move_ref(q.packet, x->packet);
     grow(&x->queue, x->queue_count, &x->queue_room, sizeof *x->queue);
     x->queue[x->queue_count++] = q;

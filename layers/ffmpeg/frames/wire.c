@@ -69,7 +69,17 @@ void write_text(char type, const char *text) { write_record(type, NULL, 0, (cons
 
 void write_number(char type, int64_t number) { write_record(type, &number, 1, NULL, 0); }
 
+enum { SPARE = 128 << 20 }; // a large picture
+
+bool short_of_memory(void) {
+    void *volatile spare = malloc(SPARE); // else compilers leave it out
+    free(spare);
+    return spare == NULL;
+}
+
 void fail(const char *code, const char *format, ...) {
+    if (short_of_memory())
+        code = "too_much_memory"; // many libraries say something else
     char text[1024];
     int n = snprintf(text, sizeof text, "%s\n", code);
     va_list arguments;
@@ -79,6 +89,8 @@ void fail(const char *code, const char *format, ...) {
     write_text(RECORD_FAIL, text);
     _exit(1); // other threads may be at work; nothing is left to be saved
 }
+
+void fail_memory(void) { fail("too_much_memory", "memory was refused"); }
 
 // Errors.
 
@@ -169,7 +181,8 @@ static bool set_number(const struct number_setting *settings, size_t count, cons
 
 void read_limits(struct limits *l) {
     const struct number_setting numbers[] = {
-        {"size", &l->size}, {"max_pixels", &l->max_pixels}, {"max_alloc", &l->max_alloc}};
+        {"size", &l->size}, {"max_pixels", &l->max_pixels}, {"max_alloc", &l->max_alloc},
+        {"max_memory", &l->max_memory}, {"max_cpu", &l->max_cpu}};
     char *key, *value;
     while (next_setting(&key, &value)) {
         if (!set_number(numbers, LENGTH(numbers), key, value))
@@ -333,11 +346,11 @@ AVIOContext *open_range_reader(int64_t size) {
     struct range_reader *r = av_mallocz(sizeof *r);
     uint8_t *buffer = av_malloc(BUFFER);
     if (r == NULL || buffer == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     r->size = size;
     AVIOContext *io = avio_alloc_context(buffer, BUFFER, 0, r, read_range, NULL, seek_range);
     if (io == NULL)
-        fail("engine_failed", "no memory");
+        fail_memory();
     return io;
 }
 
