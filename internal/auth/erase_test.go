@@ -281,7 +281,7 @@ func TestAnExportIsReadyWhenAllHaveWritten(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusOK || file["name"] != "auth.json" || int(file["size"].(float64)) != len(raw) {
 		t.Fatalf("%v, %s: %v", err, resp.Status, file)
 	}
-	for _, part := range []string{`"email": "ana@example.com"`, `"name": "Ana"`, `"ends_at": "2026-03-31T12:00:00Z"`} {
+	for _, part := range []string{`"email": "ana@example.com"`, `"name": "Ana"`, `"email_verified": false`, `"ends_at": "2026-03-31T12:00:00Z"`} {
 		if !strings.Contains(string(raw), part) {
 			t.Errorf("no %s in %s", part, raw)
 		}
