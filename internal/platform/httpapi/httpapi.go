@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -93,6 +94,10 @@ func (a *API) Handler() http.Handler {
 
 		rec := &recorder{ResponseWriter: w}
 		defer a.finish(rec, r, started)
+		if called := r.URL.EscapedPath(); path.Clean(called) != called { // net/http would lead it elsewhere
+			notFound(rec, r)
+			return
+		}
 		a.mux.ServeHTTP(rec, r)
 	})
 }
