@@ -230,9 +230,9 @@ func (s *Service) ForgotPassword(ctx context.Context, email string) error {
 }
 
 // ResetPassword sets a new password with the code that was mailed, ends all
-// sessions and revokes all API keys. The address is then verified as well. It gives problem.InvalidCode,
-// also where there is no account of the address, problem.WeakPassword and
-// problem.TooManyAttempts.
+// sessions and revokes all API keys. The address is then verified as well. It gives
+// problem.InvalidCode, also where there is no account of the address,
+// problem.WeakPassword and problem.TooManyAttempts.
 func (s *Service) ResetPassword(ctx context.Context, email, code, password string) error {
 	// What is wrong with it for anybody comes first and costs no attempt; what is
 	// because of the person's name is told to who has the code.
@@ -374,7 +374,7 @@ func (s *Service) ChangeEmail(ctx context.Context, userID, email, password strin
 		return err
 	}
 	to := account.user()
-	to.Email = address
+	to.Email, to.EmailVerified = address, false
 	return s.mailCode(ctx, codeRequest{
 		to: to, purpose: event.PurposeChangeEmail, lifetime: changeLifetime, silent: taken,
 	}, actionEmailChangeRequested)
@@ -408,7 +408,10 @@ func (s *Service) moveTo(ctx context.Context, account *profileRow, checked *code
 	if account.Email == checked.Email { // of which no mail told
 		return change{}, problem.New(problem.InvalidCode)
 	}
-	before := event.EmailChanged{UserID: account.ID, Email: account.Email, Name: account.Name, Locale: string(account.Locale)}
+	before := event.EmailChanged{UserID: account.ID, Email: account.Email, Locale: string(account.Locale)}
+	if account.EmailVerified {
+		before.Name = account.Name
+	}
 	move, err := s.Store.moveEmail(account.ID, account.Email, checked.Email)
 	if err != nil {
 		return change{}, err

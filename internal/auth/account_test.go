@@ -556,7 +556,7 @@ func TestAnAddressChangesWhenItsCodeComesBack(t *testing.T) {
 	if diff := cmp.Diff(contact, read[event.ContactChanged](t, published[0])); diff != "" {
 		t.Errorf("contact (-want +got):\n%s", diff)
 	}
-	notice := event.EmailChanged{UserID: id, Email: anaEmail, Name: "Ana", Locale: "en"}
+	notice := event.EmailChanged{UserID: id, Email: anaEmail, Locale: "en"} // which was not verified
 	if diff := cmp.Diff(notice, read[event.EmailChanged](t, published[1])); diff != "" {
 		t.Errorf("notice (-want +got):\n%s", diff)
 	}
@@ -570,6 +570,42 @@ func TestAnAddressChangesWhenItsCodeComesBack(t *testing.T) {
 		t.Errorf("nor does it end sessions: %v", err)
 	}
 	w.registerAna() // the address is free
+}
+
+// Somebody may open an account with a stranger's address, and an advertisement for
+// a name.
+func TestAMailGoesByNameOnlyToAnAddressThatIsVerified(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registerAna()
+	token := w.loginAna().access()
+	named := func(purpose, want string) (code string) {
+		t.Helper()
+		all := w.requested()
+		if len(all) != 1 || all[0].Purpose != purpose || all[0].Name != want {
+			t.Fatalf("requested: %+v, want one code for %s that calls the person %q", all, purpose, want)
+		}
+		return mailcode.Code([]byte(mailCodeKey), all[0])
+	}
+	named(event.PurposeVerifyEmail, "")
+	w.as(token, http.MethodPost, "/v1/auth/email/verification", nil)
+	code := named(event.PurposeVerifyEmail, "")
+	w.forgot(anaEmail)
+	named(event.PurposeResetPassword, "")
+	w.wants(w.verify(anaEmail, code), http.StatusNoContent, nil)
+	w.forgot(anaEmail)
+	named(event.PurposeResetPassword, "Ana")
+
+	w.changeEmail(token, "ana.souza@example.com")
+	code = named(event.PurposeChangeEmail, "")
+	w.wants(w.confirm(token, code), http.StatusOK, nil)
+	for _, e := range w.published() {
+		if e.Type() == (event.EmailChanged{}).EventType() {
+			if notice := read[event.EmailChanged](t, e); notice.Name != "Ana" {
+				t.Errorf("the notice to a verified address is %+v", notice)
+			}
+		}
+	}
 }
 
 func TestACodeOfTheAddressBeforeVerifiesNoOther(t *testing.T) {

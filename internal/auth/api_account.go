@@ -27,7 +27,7 @@ func (h handlers) registerAccount(api *httpapi.API) {
 	huma.Register(api, forgot, h.forgotPassword)
 
 	reset := openRoute("reset-password", "/v1/auth/password/reset", "Set a new password with the mailed code", http.StatusNoContent)
-	reset.Description = "All sessions end, and the address counts as verified. invalid_code is the answer to every code that is not good, " +
+	reset.Description = "All sessions end, all API keys are revoked, and the address counts as verified. invalid_code is the answer to every code that is not good, " +
 		"and to every address without an account; after five of them, ask for a new code."
 	huma.Register(api, reset, h.resetPassword)
 

@@ -70,7 +70,10 @@ func (s *Service) newCode(ctx context.Context, r codeRequest) (types.TransactWri
 		Nonce: row.Nonce, KeyID: keyID, ExpiresAt: expires,
 	}
 	if r.silent {
-		requested.Email, requested.Name = "", ""
+		requested.Email = ""
+	}
+	if !r.to.EmailVerified { // a stranger's, perhaps, who must not get what somebody else calls themselves
+		requested.Name = ""
 	}
 	if isNobody(r.to.ID) { // which tells of the address that was asked for
 		requested.UserID = uuid.Nil.String()

@@ -82,12 +82,24 @@ func (s *Service) Erase(ctx context.Context, userID, password string) error {
 	if err := s.Eraser.erase(ctx, userID); err != nil {
 		slog.WarnContext(ctx, "rows of an erased account left to the sweep", "error", err)
 	}
-	for _, b := range []bounds{s.Limits.logins(), s.Limits.registrations(), s.Limits.codes(), s.Limits.guesses()} {
+	s.forgetAttempts(ctx, account)
+	return nil
+}
+
+// forgetAttempts begins anew with the address of an erased account. Of one that was
+// never verified, what has mails sent to it still counts until its time is over: it
+// may be a stranger's, whom somebody who registers it and erases the account in turns
+// would have mailed without end.
+func (s *Service) forgetAttempts(ctx context.Context, account *profileRow) {
+	begun := []bounds{s.Limits.logins(), s.Limits.guesses()}
+	if account.EmailVerified {
+		begun = append(begun, s.Limits.registrations(), s.Limits.codes())
+	}
+	for _, b := range begun {
 		if err := s.Attempts.Forget(ctx, b.what, account.Email); err != nil {
 			slog.WarnContext(ctx, "attempts left to their end", "error", err)
 		}
 	}
-	return nil
 }
 
 // erasure gives the writes of the first step. They fail when the account is not as

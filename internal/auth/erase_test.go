@@ -96,6 +96,7 @@ func TestNothingIsLeftOfAnErasedAccount(t *testing.T) {
 	w := newWorld(t)
 	bucket := withExports(w)
 	id := w.registerAna()
+	w.wants(w.verify(anaEmail, w.mailed(event.PurposeVerifyEmail, anaEmail)), http.StatusNoContent, nil)
 	session, other := w.loginAna(), w.loginAna()
 	w.refresh(other.refresh())
 	w.login(anaEmail, "a wrong password")
@@ -133,6 +134,32 @@ func TestNothingIsLeftOfAnErasedAccount(t *testing.T) {
 	w.wants(w.login(anaEmail, anaPassword), http.StatusUnauthorized, "invalid_credentials")
 	if again := w.registerAna(); again == id { // the address is free
 		t.Error("the new account has the ID of the old")
+	}
+}
+
+// Whoever opens accounts with a stranger's address and erases them in turns has no
+// more mails sent to it than somebody who does not erase them.
+func TestErasuresHaveNoMoreMailsSentToAStranger(t *testing.T) {
+	w := newWorld(t)
+	withExports(w)
+	w.service.Limits.RegistrationsPerAddress, w.service.Limits.CodesPerAddress = 2, 3
+	mails := 0
+	for range 5 {
+		body := map[string]string{"email": anaEmail, "password": anaPassword}
+		if w.post("/v1/auth/register", body).status != http.StatusCreated {
+			break
+		}
+		bearer := w.loginAna().access()
+		for range 5 {
+			w.as(bearer, http.MethodPost, "/v1/auth/email/verification", nil)
+		}
+		mails += len(w.requested())
+		if a := w.erase(anaPassword, bearer); a.status != http.StatusAccepted {
+			t.Fatalf("%d %s", a.status, a.raw)
+		}
+	}
+	if mails != 2+3 {
+		t.Errorf("%d codes were mailed, want 5: those of 2 registrations, and 3", mails)
 	}
 }
 
@@ -281,7 +308,7 @@ func TestAnExportIsReadyWhenAllHaveWritten(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusOK || file["name"] != "auth.json" || int(file["size"].(float64)) != len(raw) {
 		t.Fatalf("%v, %s: %v", err, resp.Status, file)
 	}
-	for _, part := range []string{`"email": "ana@example.com"`, `"name": "Ana"`, `"ends_at": "2026-03-31T12:00:00Z"`} {
+	for _, part := range []string{`"email": "ana@example.com"`, `"name": "Ana"`, `"email_verified": false`, `"ends_at": "2026-03-31T12:00:00Z"`} {
 		if !strings.Contains(string(raw), part) {
 			t.Errorf("no %s in %s", part, raw)
 		}

@@ -195,7 +195,7 @@ func (x *Exports) files(ctx context.Context, r event.ExportRequested) ([]ExportF
 // told says which attributes of which kinds of rows people get to see of
 // themselves. No secret is among them, nor the hash of one.
 var told = export.Kinds{
-	"profile": {"id", "email", "name", "locale", "created_at", "verified"},
+	"profile": {"id", "email", "name", "locale", "created_at", "email_verified"},
 	"session": {"created_at", "last_used_at", "network", "user_agent", "ttl"},
 	"audit":   {"at", "action", "result", "network", "user_agent", "session_id", "detail"},
 	"apikey":  {"name", "scopes", "hint", "created_at", "expires_at", "last_used_at"},

@@ -97,7 +97,7 @@ const (
 type CodeRequested struct {
 	UserID    string    `json:"user_id"`
 	Email     string    `json:"email"` // where it goes, which is not always where other mails go
-	Name      string    `json:"name"`
+	Name      string    `json:"name"`  // empty where the address is not verified
 	Locale    string    `json:"locale"`
 	Purpose   string    `json:"purpose"`
 	Nonce     string    `json:"nonce"`
@@ -127,7 +127,7 @@ func (p PasswordChanged) EventSubject() string { return p.UserID }
 type EmailChanged struct {
 	UserID string `json:"user_id"`
 	Email  string `json:"email"` // the one before
-	Name   string `json:"name"`
+	Name   string `json:"name"`  // empty where that was not verified
 	Locale string `json:"locale"`
 }
 

@@ -226,6 +226,7 @@ func (s *Service) mail(ctx context.Context, e event.Event, userID string, k kind
 			slog.InfoContext(ctx, "mail not sent: the address is not verified", "kind", string(k))
 			return nil
 		}
+		contact.Name = "" // it may be a stranger's, who must not get what somebody else calls themselves
 	}
 	return s.send(ctx, e, contact, k, c)
 }

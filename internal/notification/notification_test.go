@@ -94,6 +94,10 @@ func person(locale string) event.UserRegistered {
 	return event.UserRegistered{UserID: "ana", Email: "ana@example.com", Name: "Ana", Locale: locale}
 }
 
+func verified(locale string) event.ContactChanged {
+	return event.ContactChanged{UserID: "ana", Email: "ana@example.com", Name: "Ana", Locale: locale, Verified: true, Version: 2}
+}
+
 func completed() event.ProcessingCompleted {
 	return event.ProcessingCompleted{
 		VideoRef: event.VideoRef{VideoID: "v1", OwnerID: "ana", Run: 1}, Filename: "<b>férias</b>.mp4",
@@ -121,6 +125,7 @@ func TestAMailTellsHowAVideoEnded(t *testing.T) {
 		t.Run(c.locale+" "+c.data.EventType(), func(t *testing.T) {
 			w := newWorld(t)
 			w.must("registered", person(c.locale))
+			w.must("verified", verified(c.locale))
 			w.must("ended", c.data)
 			if len(w.post.mails) != 1 || w.post.to[0] != "ana@example.com" {
 				t.Fatalf("%d mails to %v", len(w.post.mails), w.post.to)
@@ -286,6 +291,7 @@ func TestPeopleAreToldWhatWasChanged(t *testing.T) {
 		t.Run(locale, func(t *testing.T) {
 			w := newWorld(t)
 			w.must("registered", person(locale))
+			w.must("verified", verified(locale))
 			w.must("e1", event.PasswordChanged{UserID: "ana"})
 			w.must("e2", event.EmailChanged{UserID: "ana", Email: "before@example.com", Name: "Ana", Locale: locale})
 			if len(w.post.mails) != 2 || w.post.to[0] != "ana@example.com" || w.post.to[1] != "before@example.com" {
@@ -321,6 +327,24 @@ func TestAnOlderContactNeverWins(t *testing.T) {
 		w.must(fmt.Sprintf("video-%d", i), completed())
 		if got := w.post.to[len(w.post.to)-1]; got != step.to {
 			t.Errorf("after step %d the mail went to %s, want %s", i, got, step.to)
+		}
+	}
+}
+
+// It may be a stranger's, and the name an advertisement.
+func TestAnAddressThatIsNotVerifiedIsNotCalledByName(t *testing.T) {
+	w := newWorld(t)
+	offer := person("en")
+	offer.Name = "Cheap at https://spam.example"
+	w.must("registered", offer)
+	w.must("e1", completed())
+	w.must("e2", event.PasswordChanged{UserID: "ana"})
+	if len(w.post.mails) != 2 {
+		t.Fatalf("%d mails, want 2", len(w.post.mails))
+	}
+	for _, m := range w.post.mails {
+		if strings.Contains(m.Text, "spam.example") || strings.Contains(m.HTML, "spam.example") {
+			t.Errorf("it got\n%s", m.Text)
 		}
 	}
 }

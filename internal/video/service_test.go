@@ -303,6 +303,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"too large", `{"filename":"a.mp4","size":99999999999999,"content_type":"video/mp4"}`, 413, "too_large"},
 		{"negative", `{"filename":"a.mp4","size":-1,"content_type":"video/mp4"}`, 422, "invalid_request"},
+		{"negative in other letters", `{"filename":"a.mp4","size":1,"Size":-1,"content_type":"video/mp4"}`, 422, "invalid_request"},
 		{"a text", `{"filename":"a.txt","size":1,"content_type":"text/plain"}`, 415, "unsupported_media"},
 		{"a text of unknown type", `{"filename":"a.txt","size":1,"content_type":"application/octet-stream"}`, 415, "unsupported_media"},
 		{"no type", `{"filename":"a.mp4","size":1,"content_type":"mp4"}`, 415, "unsupported_media"},

@@ -249,6 +249,8 @@ func (m matrix) askProperly(t testing.TB, authorization string) answer {
 	return m.send(t, id, body, authorization)
 }
 
+// send sends it again, a second later, where the route has had too many at once: some
+// take fewer than there are credentials to try.
 func (m matrix) send(t testing.TB, id string, body any, authorization string) answer {
 	t.Helper()
 	var headers []string

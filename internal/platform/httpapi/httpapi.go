@@ -4,11 +4,13 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -54,7 +56,7 @@ func humaConfig() huma.Config {
 			enc.SetEscapeHTML(false) // presigned URLs stay readable
 			return enc.Encode(v)     //nolint:wrapcheck // huma reports it
 		},
-		Unmarshal: json.Unmarshal,
+		Unmarshal: unmarshal,
 	}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -79,6 +81,34 @@ func humaConfig() huma.Config {
 	}
 }
 
+// huma takes the names of members in whatever letters, and checks one of those that
+// are the same but for that; encoding/json takes the value of the last. So a member in
+// other letters would pass unchecked: here it is unknown.
+func init() { //nolint:gochecknoinits // huma's own way of setting it
+	huma.ValidateStrictCasing = true
+}
+
+// unmarshal reads a body for huma, which has it read twice: for the schema to be
+// checked, and into the struct that the handler gets. Both must see the same. Of a
+// name that comes twice the first sees the last value alone, while encoding/json puts
+// one value over the other in the second; so the struct is read from what was checked.
+func unmarshal(data []byte, v any) error {
+	if _, checked := v.(*any); checked {
+		return json.Unmarshal(data, v) //nolint:wrapcheck // huma reports it
+	}
+	var seen any
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber() // which keeps large integers as they are
+	if err := dec.Decode(&seen); err != nil {
+		return err //nolint:wrapcheck // huma reports it
+	}
+	once, err := json.Marshal(seen)
+	if err != nil {
+		return err //nolint:wrapcheck // huma reports it
+	}
+	return json.Unmarshal(once, v) //nolint:wrapcheck // huma reports it
+}
+
 // Handler serves the registered routes.
 func (a *API) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -93,6 +123,10 @@ func (a *API) Handler() http.Handler {
 
 		rec := &recorder{ResponseWriter: w}
 		defer a.finish(rec, r, started)
+		if called := r.URL.EscapedPath(); path.Clean(called) != called { // net/http would lead it elsewhere
+			notFound(rec, r)
+			return
+		}
 		a.mux.ServeHTTP(rec, r)
 	})
 }

@@ -26,6 +26,10 @@ type input struct {
 	Body struct {
 		Name     string `json:"name" minLength:"2"`
 		Password string `json:"password,omitempty" maxLength:"3"`
+		More     struct {
+			Kind string `json:"kind,omitempty" enum:"a,b"`
+			Size int64  `json:"size,omitempty" minimum:"1"`
+		} `json:"more,omitzero"`
 	}
 }
 
@@ -33,6 +37,8 @@ type output struct {
 	Body struct {
 		Name string `json:"name"`
 		User string `json:"user"`
+		Kind string `json:"kind,omitempty"`
+		Size int64  `json:"size,omitempty"`
 	}
 }
 
@@ -48,6 +54,7 @@ func newAPI(t *testing.T) (*httpapi.API, *bytes.Buffer) {
 		var out output
 		caller, _ := httpapi.CallerFrom(ctx)
 		out.Body.Name, out.Body.User = in.Body.Name, caller.UserID
+		out.Body.Kind, out.Body.Size = in.Body.More.Kind, in.Body.More.Size
 		return &out, nil
 	}
 	huma.Register(api, huma.Operation{OperationID: "open", Method: http.MethodPost, Path: "/v1/open"}, echo)
@@ -86,6 +93,11 @@ func TestExchanges(t *testing.T) {
 		{name: "no login where one is needed", method: "POST", path: "/v1/closed", body: `{"name":"ana"}`, status: 401, want: `"code":"unauthorized"`},
 		{name: "a member that is wrong", method: "POST", path: "/v1/open", body: `{"name":"x"}`, status: 422, want: `"location":"body.name"`},
 		{name: "a member that is unknown", method: "POST", path: "/v1/open", body: `{"name":"ana","nme":1}`, status: 422, want: `"location":"body.nme"`},
+		{name: "a member in other letters", method: "POST", path: "/v1/open", body: `{"name":"ana","Name":"x"}`, status: 422, want: `"location":"body.Name"`},
+		{name: "only in other letters", method: "POST", path: "/v1/open", body: `{"NAME":"ana"}`, status: 422, want: `"location":"body"`},
+		{name: "a member of a member in other letters", method: "POST", path: "/v1/open", body: `{"name":"ana","more":{"size":1,"SIZE":-1}}`, status: 422, want: `"location":"body.more.SIZE"`},
+		{name: "a member twice", method: "POST", path: "/v1/open", body: `{"name":"ana","more":{"kind":"z"},"more":{"size":3}}`, status: 200, want: `{"name":"ana","user":"","size":3}`},
+		{name: "a large integer", method: "POST", path: "/v1/open", body: `{"name":"ana","more":{"size":9007199254740993}}`, status: 200, want: `"size":9007199254740993`},
 		{name: "what is not JSON", method: "POST", path: "/v1/open", body: `{`, status: 400, want: `"code":"bad_request"`},
 		{name: "no body", method: "POST", path: "/v1/open", status: 400, want: `"code":"bad_request"`},
 		{name: "another media type", method: "POST", path: "/v1/open", body: `a`, header: map[string]string{"Content-Type": "text/plain"}, status: 415, want: `"code":"not_json"`},
@@ -94,6 +106,9 @@ func TestExchanges(t *testing.T) {
 		{name: "another method", method: "DELETE", path: "/v1/open", status: 404, want: `"code":"route_not_found"`},
 		{name: "a problem", method: "GET", path: "/v1/known", status: 404, want: `"code":"not_found"`,
 			wantHeader: map[string]string{"Content-Type": "application/problem+json"}},
+		{name: "a path with a dot for a name", method: "GET", path: "/v1/known/.", status: 404, want: `"code":"route_not_found"`,
+			wantHeader: map[string]string{"Location": ""}},
+		{name: "a path that leads out", method: "POST", path: "/v1/known/..", status: 404, want: `"code":"route_not_found"`},
 		{name: "in Portuguese", method: "GET", path: "/v1/known", header: map[string]string{"Accept-Language": "pt-BR"}, status: 404, want: `Não encontrado`},
 		{name: "about a member", method: "GET", path: "/v1/member", status: 422, want: `"errors":[{"message":"must be positive","location":"body.fps"}]`},
 		{name: "to be tried later", method: "GET", path: "/v1/later", status: 429, want: `"code":"quota_exceeded"`, wantHeader: map[string]string{"Retry-After": "2"}},
