@@ -8,6 +8,7 @@ import (
 	"strings"
 	texttemplate "text/template"
 	"time"
+	"unicode"
 
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
@@ -55,6 +56,7 @@ var files embed.FS
 // first line is the subject.
 func write(k kind, l locale.Locale, c content) (Mail, error) {
 	c.Notices = sentences(c.Notices, l)
+	c.Name, c.Filename = visible(c.Name), visible(c.Filename)
 	name := string(k) + "." + string(l)
 
 	text, err := texttemplate.New("").Funcs(texttemplate.FuncMap(functions(l))).ParseFS(files, "templates/"+name+".txt")
@@ -77,6 +79,17 @@ func write(k kind, l locale.Locale, c content) (Mail, error) {
 		return Mail{}, fmt.Errorf("write mail: %w", err)
 	}
 	return Mail{Subject: subject, Text: strings.TrimSpace(body) + "\n", HTML: rich.String()}, nil
+}
+
+// visible leaves out of a name what does not show, or shows the rest as another
+// than it is: characters that turn the direction of text, break lines, join others.
+func visible(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, name)
 }
 
 // functions are what templates can call, speaking one language.

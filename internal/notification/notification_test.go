@@ -152,6 +152,15 @@ func TestAMailTellsHowAVideoEnded(t *testing.T) {
 	}
 }
 
+func TestNamesInMailsShowWhatTheyAre(t *testing.T) {
+	w := newWorld(t)
+	w.must("registered", person("en"))
+	w.must("ended", event.ProcessingFailed{VideoRef: completed().VideoRef, Filename: "a\u202e4pm\u2028.exe", Code: "stalled"})
+	if got, want := w.post.mails[0].Subject, "We could not process a4pm.exe"; got != want {
+		t.Errorf("subject %q, want %q", got, want)
+	}
+}
+
 func TestAMailIsSentOncePerEvent(t *testing.T) {
 	w := newWorld(t)
 	w.must("registered", person("en"))
