@@ -85,3 +85,12 @@ func Person(e Event) (string, error) {
 	}
 	return "", fmt.Errorf("%w: %s names nobody", ErrMalformed, e.Type())
 }
+
+// With reads the data of an event and hands it on. The error is As's, or do's.
+func With[T Data](e Event, do func(T) error) error {
+	data, err := As[T](e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	return do(data)
+}

@@ -78,22 +78,11 @@ type Service struct {
 
 // HandleMessage handles the event of one message.
 func (s *Service) HandleMessage(ctx context.Context, m events.SQSMessage) error {
-	e, err := event.Parse([]byte(m.Body))
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	person, err := event.Person(e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("subject", e.Subject()))
-	if e.Type() == (event.AccountErased{}).EventType() {
-		return s.erase(ctx, person)
-	}
-	return s.Store.People.Guard(ctx, person, func() error { return s.handle(ctx, e) })
+	return s.Store.People.Receive(ctx, m.Body, s.erase, s.handle)
 }
 
 func (s *Service) handle(ctx context.Context, e event.Event) error {
+	ctx = logging.With(ctx, slog.String("subject", e.Subject()))
 	switch e.Type() {
 	case event.ExportRequested{}.EventType():
 		return s.export(ctx, e)

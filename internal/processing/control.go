@@ -19,19 +19,7 @@ type Control struct{ base }
 
 // HandleCommand does what one message of the control queue asks for.
 func (c *Control) HandleCommand(ctx context.Context, m events.SQSMessage) error {
-	e, err := event.Parse([]byte(m.Body))
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	person, err := event.Person(e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	ctx = logging.With(ctx, slog.String("event", e.Type()))
-	if e.Type() == (event.AccountErased{}).EventType() {
-		return c.eraseAccount(ctx, person)
-	}
-	return c.Store.People.Guard(ctx, person, func() error { return c.handle(ctx, e) })
+	return c.Store.People.Receive(ctx, m.Body, c.eraseAccount, c.handle)
 }
 
 func (c *Control) handle(ctx context.Context, e event.Event) error {

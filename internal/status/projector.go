@@ -37,37 +37,26 @@ func NewProjector(cfg ProjectorConfig, db *dynamodb.Client, objects *s3.Client, 
 // HandleMessage projects the event of one message of the status queue, or does what
 // it asks of a person's data.
 func (p *Projector) HandleMessage(ctx context.Context, m events.SQSMessage) error {
-	e, err := event.Parse([]byte(m.Body))
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
+	return p.Store.People.Receive(ctx, m.Body, p.erase, p.handle)
+}
+
+func (p *Projector) handle(ctx context.Context, e event.Event) error {
+	if e.Type() == (event.ExportRequested{}).EventType() {
+		return event.With(e, func(d event.ExportRequested) error { return p.export(ctx, d) })
 	}
-	person, err := event.Person(e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	ctx = logging.With(ctx, slog.String("event", e.Type()))
-	switch e.Type() {
-	case event.AccountErased{}.EventType():
-		return p.erase(ctx, person)
-	case event.ExportRequested{}.EventType():
-		return p.Store.People.Guard(ctx, person, func() error {
-			return with(e, func(d event.ExportRequested) error { return p.export(ctx, d) })
-		})
-	}
-	ctx = logging.With(ctx, slog.String("video_id", e.Subject()))
-	return p.Store.People.Guard(ctx, person, func() error { return p.project(ctx, e) })
+	return p.project(logging.With(ctx, slog.String("video_id", e.Subject())), e)
 }
 
 func (p *Projector) project(ctx context.Context, e event.Event) error {
 	switch e.Type() {
 	case event.VideoRegistered{}.EventType():
-		return with(e, func(d event.VideoRegistered) error { return p.Store.Describe(ctx, e.Time(), d) })
+		return event.With(e, func(d event.VideoRegistered) error { return p.Store.Describe(ctx, e.Time(), d) })
 	case event.VideoUploaded{}.EventType():
 		return advance(ctx, p, e, func(d event.VideoUploaded) Change {
 			return Change{Ref: d.VideoRef, Status: rest.Queued}
 		})
 	case event.RetryRequested{}.EventType():
-		return with(e, func(d event.RetryRequested) error {
+		return event.With(e, func(d event.RetryRequested) error {
 			return errors.Join(
 				p.Store.Extract(ctx, d.VideoRef, d.Extraction),
 				p.Store.Advance(ctx, Change{Ref: d.VideoRef, At: e.Time(), Status: rest.Queued}))
@@ -77,7 +66,7 @@ func (p *Projector) project(ctx context.Context, e event.Event) error {
 			return Change{Ref: d.VideoRef, Status: rest.Processing}
 		})
 	case event.ProcessingProgressed{}.EventType():
-		return with(e, func(d event.ProcessingProgressed) error {
+		return event.With(e, func(d event.ProcessingProgressed) error {
 			return p.Store.Progress(ctx, Change{Ref: d.VideoRef, At: e.Time(), Status: rest.Processing, Progress: d.Progress})
 		})
 	case event.ProcessingCompleted{}.EventType():
@@ -97,24 +86,15 @@ func (p *Projector) project(ctx context.Context, e event.Event) error {
 			return Change{Ref: d.VideoRef, Status: rest.Expired, Progress: 1}
 		})
 	case event.VideoDeleted{}.EventType():
-		return with(e, func(d event.VideoDeleted) error { return p.Store.Bury(ctx, d.VideoRef, e.Time()) })
+		return event.With(e, func(d event.VideoDeleted) error { return p.Store.Bury(ctx, d.VideoRef, e.Time()) })
 	default:
 		return fmt.Errorf("%w: no projection of %s", event.ErrMalformed, e.Type())
 	}
 }
 
-// with reads the data of an event and hands it on.
-func with[T event.Data](e event.Event, do func(T) error) error {
-	data, err := event.As[T](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	return do(data)
-}
-
 // advance projects an event that is a step of a video.
 func advance[T event.Data](ctx context.Context, p *Projector, e event.Event, change func(T) Change) error {
-	return with(e, func(data T) error {
+	return event.With(e, func(data T) error {
 		c := change(data)
 		c.At = e.Time()
 		return p.Store.Advance(ctx, c)

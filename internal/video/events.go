@@ -25,47 +25,27 @@ type Listener struct {
 
 // HandleMessage handles the event of one message of the video events queue.
 func (l *Listener) HandleMessage(ctx context.Context, m events.SQSMessage) error {
-	e, err := event.Parse([]byte(m.Body))
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	person, err := event.Person(e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("subject", e.Subject()))
-	if e.Type() == (event.AccountErased{}).EventType() {
-		return l.eraseAccount(ctx, person)
-	}
-	return l.Store.People.Guard(ctx, person, func() error { return l.handle(ctx, e) })
+	return l.Store.People.Receive(ctx, m.Body, l.eraseAccount, l.handle)
 }
 
 func (l *Listener) handle(ctx context.Context, e event.Event) error {
+	ctx = logging.With(ctx, slog.String("subject", e.Subject()))
 	switch e.Type() {
 	case event.ProcessingCompleted{}.EventType():
-		return with(e, func(d event.ProcessingCompleted) error {
+		return event.With(e, func(d event.ProcessingCompleted) error {
 			return l.learn(ctx, d.VideoRef, e.Time(), func(v *Video) (Usage, float64) { return completed(v, d) })
 		})
 	case event.ProcessingFailed{}.EventType():
-		return with(e, func(d event.ProcessingFailed) error { return l.learn(ctx, d.VideoRef, e.Time(), ended(d.VideoRef)) })
+		return event.With(e, func(d event.ProcessingFailed) error { return l.learn(ctx, d.VideoRef, e.Time(), ended(d.VideoRef)) })
 	case event.ProcessingCancelled{}.EventType():
-		return with(e, func(d event.ProcessingCancelled) error { return l.learn(ctx, d.VideoRef, e.Time(), ended(d.VideoRef)) })
+		return event.With(e, func(d event.ProcessingCancelled) error { return l.learn(ctx, d.VideoRef, e.Time(), ended(d.VideoRef)) })
 	case event.ArchiveExpired{}.EventType():
-		return with(e, func(d event.ArchiveExpired) error { return l.learn(ctx, d.VideoRef, e.Time(), expired(d.VideoRef)) })
+		return event.With(e, func(d event.ArchiveExpired) error { return l.learn(ctx, d.VideoRef, e.Time(), expired(d.VideoRef)) })
 	case event.ExportRequested{}.EventType():
-		return with(e, func(d event.ExportRequested) error { return l.export(ctx, d) })
+		return event.With(e, func(d event.ExportRequested) error { return l.export(ctx, d) })
 	default:
 		return fmt.Errorf("%w: nothing to learn from %s", event.ErrMalformed, e.Type())
 	}
-}
-
-// with reads the data of an event and hands it on.
-func with[T event.Data](e event.Event, do func(T) error) error {
-	data, err := event.As[T](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	return do(data)
 }
 
 // completed tells what a video counts for when a run has completed, and how many

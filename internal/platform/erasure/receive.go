@@ -1,0 +1,31 @@
+package erasure
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/logging"
+)
+
+// Receive reads an event from the body of a message and has it handled, under
+// Guard, or the person erased if that is what it says. The error wraps
+// event.ErrMalformed when it can never be understood.
+func (t *Table) Receive(
+	ctx context.Context, body string, erase func(ctx context.Context, userID string) error, handle func(context.Context, event.Event) error,
+) error {
+	e, err := event.Parse([]byte(body))
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	person, err := event.Person(e)
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	ctx = logging.With(ctx, slog.String("event", e.Type()))
+	if e.Type() == (event.AccountErased{}).EventType() {
+		return erase(ctx, person)
+	}
+	return t.Guard(ctx, person, func() error { return handle(ctx, e) })
+}
