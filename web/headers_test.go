@@ -2,11 +2,14 @@ package web
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"regexp"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 func TestThePolicyNamesWhatIsAllowed(t *testing.T) {
@@ -64,5 +67,50 @@ func TestTheFilesKeepToThePolicy(t *testing.T) {
 				t.Errorf("%d files, %v", read, err)
 			}
 		})
+	}
+}
+
+// CloudFront's headers are written in the template, and are to be the same; TLS is
+// its own.
+func TestCloudFrontHasTheSameHeaders(t *testing.T) {
+	text, err := os.ReadFile("../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Resources map[string]yaml.Node `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal(text, &template); err != nil {
+		t.Fatal(err)
+	}
+	var policy struct {
+		Properties struct {
+			Config struct {
+				Security map[string]map[string]string `yaml:"SecurityHeadersConfig"`
+				Custom   struct {
+					Items []map[string]string `yaml:"Items"`
+				} `yaml:"CustomHeadersConfig"`
+			} `yaml:"ResponseHeadersPolicyConfig"`
+		} `yaml:"Properties"`
+	}
+	node := template.Resources["WebHeaders"]
+	if err := node.Decode(&policy); err != nil {
+		t.Fatal(err)
+	}
+	security := policy.Properties.Config.Security
+	got := map[string]string{
+		"Content-Security-Policy": security["ContentSecurityPolicy"]["ContentSecurityPolicy"],
+		"Referrer-Policy":         security["ReferrerPolicy"]["ReferrerPolicy"],
+		"X-Frame-Options":         security["FrameOptions"]["FrameOption"],
+	}
+	if security["ContentTypeOptions"]["Override"] == "true" {
+		got["X-Content-Type-Options"] = "nosniff" // the only value there is
+	}
+	for _, item := range policy.Properties.Config.Custom.Items {
+		got[item["Header"]] = item["Value"]
+	}
+	want := Headers("https://${UploadsBucket.RegionalDomainName} https://${ArchivesBucket.RegionalDomainName}")
+	if !maps.Equal(got, want) {
+		t.Errorf("the template has %v, web.Headers %v", got, want)
 	}
 }

@@ -4,7 +4,7 @@ import { ptBR } from "./texts/pt-BR";
 
 export type Language = "en" | "pt-BR";
 export const dictionaries: Record<Language, Texts> = { en, "pt-BR": ptBR };
-export const languageNames: Record<Language, string> = { en: "English", "pt-BR": "Português" };
+export const languageOptions: (readonly [Language, string])[] = [["en", "English"], ["pt-BR", "Português"]];
 
 /** The language of a browser that prefers these. */
 export function preferred(languages: readonly string[]): Language {
@@ -20,6 +20,9 @@ const texts = computed(() => dictionaries[language.value]);
 
 /** The texts of the language; who reads one is drawn anew when that changes. */
 export const t = new Proxy({} as Texts, { get: (_, key) => texts.value[key as keyof Texts] });
+
+/** What a button is called that stands among others like it: its text, and what it is about. */
+export const about = (text: string, name: string) => `${text}: ${name}`;
 
 const number = (options: Intl.NumberFormatOptions) => computed(() => new Intl.NumberFormat(language.value, options));
 const plain = number({ maximumFractionDigits: 3 });

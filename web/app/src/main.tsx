@@ -1,13 +1,13 @@
 import { render } from "preact";
 import { LocationProvider, Route, Router, useLocation } from "preact-iso";
 import { useEffect } from "preact/hooks";
-import { language, languageNames, t, type Language } from "./i18n";
+import { language, languageOptions, t } from "./i18n";
 import { ConfirmEmail, ForgotPassword, Login, Register, ResetPassword, VerifyEmail } from "./pages/account";
 import { Settings } from "./pages/settings";
 import { VideoPage } from "./pages/video";
 import { Videos } from "./pages/videos";
-import { Heading, Notice } from "./parts/ui";
-import { announcement, flash, inside, leave, load, reachable, speak, user } from "./state";
+import { Heading, Notice, Select } from "./parts/ui";
+import { announcement, flash, inside, leave, load, reachable, speak, theme, user, type Theme } from "./state";
 import "./style.css";
 
 function App() {
@@ -22,6 +22,7 @@ function App() {
         {!reachable.value && <Notice kind="bad">{t.offline}</Notice>}
         {inside.value ? <Inside /> : <Outside />}
       </main>
+      <Footer />
       <div class="unseen" aria-live="polite">{announcement.value}</div>
     </LocationProvider>
   );
@@ -32,7 +33,7 @@ function Header() {
   const here = (to: string) => ({ href: to, ...(path === to ? { "aria-current": "page" as const } : {}) });
   return (
     <header>
-      <a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28" />{t.brand}</a>
+      <a class="brand" href="/" aria-label={t.brand}><img src="/icon.svg" alt="" width="28" height="28" /><span>{t.brand}</span></a>
       <nav>
         {inside.value ? (
           <>
@@ -42,13 +43,22 @@ function Header() {
           </>
         ) : (
           <>
-            <select aria-label={t.language} value={language.value} onChange={(e) => speak(e.currentTarget.value as Language)}>
-              {(Object.keys(languageNames) as Language[]).map((l) => <option key={l} value={l} selected={l === language.value} lang={l}>{languageNames[l]}</option>)}
-            </select>
+            <a {...here("/login")}>{t.log_in}</a>
+            <a {...here("/register")}>{t.register}</a>
           </>
         )}
       </nav>
     </header>
+  );
+}
+
+function Footer() {
+  return (
+    <footer>
+      <Select label={t.language} value={language.value} options={languageOptions} onValue={speak} />
+      <Select<Theme> label={t.theme} value={theme.value} onValue={(value) => { theme.value = value; }}
+        options={[["auto", t.theme_auto], ["light", t.theme_light], ["dark", t.theme_dark]]} />
+    </footer>
   );
 }
 

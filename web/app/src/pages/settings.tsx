@@ -1,9 +1,9 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
-import { formatBytes, formatDay, formatMoment, formatNumber, language, languageNames, t, type Language } from "../i18n";
+import { about, formatBytes, formatDay, formatMoment, formatNumber, languageOptions, t, type Language } from "../i18n";
 import { Check, Confirm, Field, Form, Heading, Notice, Select, Spinner, useAction } from "../parts/ui";
 import { Poll } from "../poll";
-import { api, explain, flash, gone, leave, speak, theme, user, type Theme } from "../state";
+import { api, explain, flash, gone, leave, user } from "../state";
 import { scopes, type AuditEntry, type Export, type Key, type QuotaName, type Scope, type Session, type Usage } from "../types";
 
 export function Settings() {
@@ -56,8 +56,6 @@ function useRead<T>(path: string) {
   return { value, set, read, waiting };
 }
 
-const languageOptions = (Object.keys(languageNames) as Language[]).map((l) => [l, languageNames[l]] as const);
-
 function Profile() {
   const [saved, setSaved] = useState(false);
   const [locale, setLocale] = useState<Language | null>(null);
@@ -76,11 +74,6 @@ function Profile() {
           </div>
         </Form>
       )}
-      <div class="grid apart">
-        <Select label={t.language} value={language.value} options={languageOptions} onValue={speak} />
-        <Select<Theme> label={t.theme} value={theme.value} onValue={(value) => { theme.value = value; }}
-          options={[["auto", t.theme_auto], ["light", t.theme_light], ["dark", t.theme_dark]]} />
-      </div>
     </Part>
   );
 }
@@ -186,7 +179,7 @@ function Sessions() {
                 <strong>{name}</strong>{session.current && <span class="status completed">{t.session_current}</span>}
                 <p class="note">{session.network} · {t.session_used(formatMoment(session.last_used_at))}</p>
               </div>
-              <button type="button" disabled={action.busy} aria-label={t.session_end_of(name)} onClick={() => end(session)}>{t.session_end}</button>
+              <button type="button" disabled={action.busy} aria-label={about(t.session_end, name)} onClick={() => end(session)}>{t.session_end}</button>
             </li>
           );
         })}
@@ -237,7 +230,7 @@ function Keys() {
                   key.expires_at ? t.key_expires(formatDay(key.expires_at)) : ""].filter(Boolean).join(" · ")}
               </p>
             </div>
-            <button type="button" aria-label={t.key_revoke_of(key.name)} onClick={() => setRevoking(key)}>{t.key_revoke}</button>
+            <button type="button" aria-label={about(t.key_revoke, key.name)} onClick={() => setRevoking(key)}>{t.key_revoke}</button>
           </li>
         ))}
       </ul>
@@ -268,7 +261,7 @@ function Keys() {
         </Form>
       </details>
       {revoking && (
-        <Confirm title={t.key_revoke_of(revoking.name)} text={t.keys_text} label={t.key_revoke} close={() => setRevoking(null)}
+        <Confirm title={about(t.key_revoke, revoking.name)} text={t.keys_text} label={t.key_revoke} close={() => setRevoking(null)}
           action={async () => { await api.call("DELETE", `/auth/keys/${revoking.id}`); await read(); }} />
       )}
     </Part>

@@ -221,7 +221,7 @@ function Details({ video }: { video: Video }) {
         <div>
           <h3>{t.extraction}</h3>
           <Facts facts={[
-            [t.mode, t[`mode_${x.mode}`]],
+            [t.options, t[`mode_${x.mode}`]],
             ...(own && x[own] !== undefined ? [[t[own], own === "timestamps" ? x.timestamps!.map(formatNumber).join(" ") : formatNumber(x[own] as number)] as const] : []),
             [t.start, x.start ? formatNumber(x.start) : undefined],
             [t.end, x.end ? formatNumber(x.end) : undefined],

@@ -1,4 +1,4 @@
-import { formatBytes, formatPercent, t } from "../i18n";
+import { about, formatBytes, formatPercent, t } from "../i18n";
 import { cancelUpload, pauseOrResume, retryUpload, uploads, type UploadView } from "../uploads";
 
 /** The uploads that are under way. */
@@ -28,13 +28,13 @@ function Upload({ view }: { view: UploadView }) {
       <div class="actions">
         {view.state === "broken" && <button type="button" onClick={() => retryUpload(view.fileID)}>{t.try_again}</button>}
         {(view.state === "uploading" || view.state === "waiting") && (
-          <button type="button" aria-label={t.pause_of(view.name)} onClick={() => pauseOrResume(view.fileID)}>{t.pause}</button>
+          <button type="button" aria-label={about(t.pause, view.name)} onClick={() => pauseOrResume(view.fileID)}>{t.pause}</button>
         )}
         {view.state === "paused" && (
-          <button type="button" aria-label={t.resume_of(view.name)} onClick={() => pauseOrResume(view.fileID)}>{t.resume}</button>
+          <button type="button" aria-label={about(t.resume, view.name)} onClick={() => pauseOrResume(view.fileID)}>{t.resume}</button>
         )}
         {view.state !== "finishing" && (
-          <button type="button" aria-label={t.cancel_upload_of(view.name)} onClick={() => cancelUpload(view.fileID)}>{t.cancel}</button>
+          <button type="button" aria-label={about(t.cancel, view.name)} onClick={() => cancelUpload(view.fileID)}>{t.cancel}</button>
         )}
       </div>
     </li>

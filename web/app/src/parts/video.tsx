@@ -1,7 +1,7 @@
 // What can be done with a video, on its page and in the list.
 
 import { useState } from "preact/hooks";
-import { formatBytes, formatDay, formatNumber, t } from "../i18n";
+import { about, formatBytes, formatDay, formatNumber, t } from "../i18n";
 import { draftOf, extractionOf } from "../options";
 import { api } from "../state";
 import type { Download, Video } from "../types";
@@ -67,15 +67,15 @@ export function Actions({ video, changed, removed }: { video: Video; changed: (v
       {action.error && <Notice kind="bad">{action.error}</Notice>}
       <div class="actions">
         {video.status === "completed" && (
-          <button type="button" class="primary" aria-label={t.download_of(name)} disabled={action.busy}
+          <button type="button" class="primary" aria-label={about(t.download, name)} disabled={action.busy}
             onClick={() => action.run(() => download(video.id))}>{t.download}</button>
         )}
         {running && (
-          <button type="button" aria-label={t.stop_of(name)} disabled={action.busy}
+          <button type="button" aria-label={about(t.stop, name)} disabled={action.busy}
             onClick={async () => { if (await action.run(() => videos.cancel(video.id))) changed(); }}>{t.stop}</button>
         )}
-        {retryable && <button type="button" aria-label={t.again_of(name)} onClick={() => setAsking("retry")}>{t.again}</button>}
-        {!running && <button type="button" aria-label={t.delete_of(name)} onClick={() => setAsking("delete")}>{t.delete}</button>}
+        {retryable && <button type="button" aria-label={about(t.again, name)} onClick={() => setAsking("retry")}>{t.again}</button>}
+        {!running && <button type="button" aria-label={about(t.delete, name)} onClick={() => setAsking("delete")}>{t.delete}</button>}
       </div>
       {asking === "delete" && (
         <Confirm title={t.delete_sure(name)} text={t.delete_text} label={t.delete} close={close}
@@ -90,7 +90,7 @@ function Retry({ video, close, changed }: { video: Video; close: () => void; cha
   const [draft, setDraft] = useState(() => draftOf(video.extraction));
   const action = useAction();
   return (
-    <Dialog title={t.again_of(video.filename)} close={close} wide>
+    <Dialog title={about(t.again, video.filename)} close={close} wide>
       <p>{t.again_text}</p>
       <form onSubmit={async (e) => {
         e.preventDefault();
