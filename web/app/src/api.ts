@@ -19,7 +19,11 @@ export class Problem extends Error {
 }
 
 /** The server did not answer at all, or not as it does. */
-export class Unreachable extends Error {}
+export class Unreachable extends Error {
+  constructor() {
+    super("the server cannot be reached"); // for logs; people are told in their language
+  }
+}
 
 export interface Answer<T> { status: number; body: T; etag: string | null }
 

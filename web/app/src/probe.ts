@@ -10,6 +10,9 @@ export function probe(file: File): Promise<Known | null> {
     const url = URL.createObjectURL(file);
     const done = (known: Known | null) => {
       clearTimeout(timer);
+      video.onloadedmetadata = video.onerror = null;
+      video.removeAttribute("src");
+      video.load(); // it reads no more
       URL.revokeObjectURL(url);
       resolve(known);
     };

@@ -2,9 +2,9 @@
 
 import AwsS3 from "@uppy/aws-s3";
 import Uppy, { type UppyFile } from "@uppy/core";
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { Problem } from "./api";
-import { api, explain, onLeave, stored } from "./state";
+import { api, explain, onLeave, reachable, stored } from "./state";
 import type { NewVideo, Video } from "./types";
 import { videos } from "./videos";
 
@@ -121,7 +121,6 @@ uppy.on("upload-error", (file, error) => {
   if (!file) return;
   const code = (error as Partial<Problem>).code;
   errors.set(file.id, code ? explain(error) : "");
-  uppy.setFileState(file.id, { error: error.message });
   if (file.meta.video && (code === "upload_closed" || code === "not_found")) remember(file.meta.video, null);
   show();
 });
@@ -199,8 +198,15 @@ onLeave(() => {
   leaving = false;
 });
 
-addEventListener("online", () => {
-  for (const view of uploads.value) if (view.state === "broken") retryUpload(view.fileID);
+// What the network broke goes on when the server answers again.
+function retryAll(): void {
+  for (const view of uploads.peek()) if (view.state === "broken" && view.error === "") retryUpload(view.fileID);
+}
+addEventListener("online", retryAll);
+let answered = true;
+effect(() => {
+  if (reachable.value && !answered) queueMicrotask(retryAll);
+  answered = reachable.value;
 });
 
 addEventListener("beforeunload", (e) => {
