@@ -34,20 +34,13 @@ function Header() {
   return (
     <header>
       <a class="brand" href="/" aria-label={t.brand}><img src="/icon.svg" alt="" width="28" height="28" /><span>{t.brand}</span></a>
-      <nav>
-        {inside.value ? (
-          <>
-            <a {...here("/")}>{t.videos}</a>
-            <a {...here("/settings")}>{t.settings}</a>
-            <button type="button" class="quiet" onClick={leave}>{t.log_out}</button>
-          </>
-        ) : (
-          <>
-            <a {...here("/login")}>{t.log_in}</a>
-            <a {...here("/register")}>{t.register}</a>
-          </>
-        )}
-      </nav>
+      {inside.value && (
+        <nav>
+          <a {...here("/")}>{t.videos}</a>
+          <a {...here("/settings")}>{t.settings}</a>
+          <button type="button" class="quiet" onClick={leave}>{t.log_out}</button>
+        </nav>
+      )}
     </header>
   );
 }
