@@ -41,7 +41,8 @@ web/dist/index.html: web/app/node_modules/.package-lock.json $(shell find web/ap
 	cd web/app && npm run --silent build
 
 web/app/node_modules/.package-lock.json: web/app/package-lock.json
-	@infra/install npm
+	@infra/install node npm
+	@node -e 'const [major, minor] = process.versions.node.split(".").map(Number); if (major < 20 || (major === 20 && minor < 19)) { console.error(`Node $${process.versions.node} is too old for Vite: please install 20.19 or later (https://nodejs.org).`); process.exit(1) }'
 	cd web/app && npm ci --no-audit --no-fund
 	@touch $@
 

@@ -31,5 +31,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: "es2022",
   },
-  server: { proxy: { "/v1": "http://127.0.0.1:8080" } },
+  // npm run dev, beside bin/fotograma up -p WebOrigin=http://127.0.0.1:5173
+  server: { host: "127.0.0.1", proxy: { "/v1": "http://127.0.0.1:8080" } },
 });
