@@ -1,20 +1,27 @@
 // The pages in front of the login.
 
 import { useLocation } from "preact-iso";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { Field, Form, Heading, Notice, useAction } from "../parts/ui";
 import { language, t } from "../i18n";
 import { api, enter, flash, inside, load, user } from "../state";
 
 /** What a mailed link brings: the fragment never leaves the browser, and is not left in its address. */
-function fragment(): { email: string; code: string } {
-  const [given] = useState(() => {
-    const members = new URLSearchParams(location.hash.slice(1));
-    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-    return { email: members.get("email") ?? pendingEmail(), code: members.get("code") ?? "" };
-  });
+function useFragment(): { email: string; code: string } {
+  const [given, setGiven] = useState(takeFragment);
+  useEffect(() => {
+    const followed = () => { if (location.hash) setGiven(takeFragment()); };
+    addEventListener("hashchange", followed);
+    return () => removeEventListener("hashchange", followed);
+  }, []);
   return given;
+}
+
+function takeFragment() {
+  const members = new URLSearchParams(location.hash.slice(1));
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  return { email: members.get("email") ?? pendingEmail(), code: members.get("code") ?? "" };
 }
 
 // The address that was typed on the page before this one.
@@ -83,7 +90,7 @@ export function Register() {
 
 export function VerifyEmail() {
   const { route } = useLocation();
-  const given = fragment();
+  const given = useFragment();
   const again = useAction();
   const [sent, setSent] = useState(false);
   return (
@@ -98,7 +105,7 @@ export function VerifyEmail() {
         route("/");
       }} aside={inside.value && <a href="/">{t.verify_later}</a>}>
         {!given.email && <Email />}
-        <Code value={given.code} />
+        <Code key={given.code} value={given.code} />
       </Form>
       {inside.value && (
         <p class="other">
@@ -113,7 +120,7 @@ export function VerifyEmail() {
 /** Where the link goes that is mailed to a new address. */
 export function ConfirmEmail() {
   const { route } = useLocation();
-  const given = fragment();
+  const given = useFragment();
   return (
     <Door title={t.change_email}>
       <Form label={t.verify} submit={async ({ code }) => {
@@ -121,7 +128,7 @@ export function ConfirmEmail() {
         flash.value = t.change_email_done;
         route("/settings");
       }}>
-        <Code value={given.code} />
+        <Code key={given.code} value={given.code} />
       </Form>
     </Door>
   );
@@ -146,7 +153,7 @@ export function ForgotPassword() {
 
 export function ResetPassword() {
   const { route } = useLocation();
-  const given = fragment();
+  const given = useFragment();
   return (
     <Door title={t.reset_title}>
       <Form label={t.reset} aside={<a href="/forgot-password">{t.verify_again}</a>} submit={async ({ email = "", code = "", password = "" }) => {
@@ -155,8 +162,8 @@ export function ResetPassword() {
         flash.value = t.reset_done;
         route("/login");
       }}>
-        <Email value={given.email} />
-        <Code value={given.code} />
+        <Email key={given.email} value={given.email} />
+        <Code key={given.code} value={given.code} />
         <NewPassword label={t.new_password} />
       </Form>
     </Door>

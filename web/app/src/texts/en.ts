@@ -94,7 +94,6 @@ export const en = {
   end: "To (seconds)",
   max_frames: "Stop after so many frames",
   range_hint: "Empty: the whole video",
-  range_backwards: "The end must come after the beginning.",
   more_options: "Part of the video, image size and quality",
   format: "Image format",
   quality: "Quality (1 to 100)",
@@ -133,7 +132,6 @@ export const en = {
   continue_choose: "Choose the file",
   continue_other: (name: string) => `That is another file. Choose ${name} as it was.`,
   elsewhere_text: "The upload is under way in another window, or was interrupted there.",
-  leave_warning: "Uploads are under way.",
 
   // the list
   your_videos: "Your videos",

@@ -93,7 +93,6 @@ export const ptBR: Texts = {
   end: "Até (segundos)",
   max_frames: "Parar depois de tantos quadros",
   range_hint: "Vazio: o vídeo inteiro",
-  range_backwards: "O fim deve vir depois do começo.",
   more_options: "Trecho do vídeo, tamanho e qualidade das imagens",
   format: "Formato das imagens",
   quality: "Qualidade (1 a 100)",
@@ -131,7 +130,6 @@ export const ptBR: Texts = {
   continue_choose: "Escolher o arquivo",
   continue_other: (name) => `Este é outro arquivo. Escolha ${name} como era.`,
   elsewhere_text: "O envio está em curso em outra janela, ou foi interrompido lá.",
-  leave_warning: "Há envios em curso.",
 
   your_videos: "Seus vídeos",
   filter: "Mostrar",
