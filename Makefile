@@ -29,10 +29,26 @@ ready:
 	@$(MAKE) -j2 frames build
 
 .PHONY: build
-build: ## Build the functions and the command
+build: web ## Build the functions and the command
 	@mkdir -p build/functions
 	$(BUILD) -tags lambda.norpc -o build/functions/ ./functions/...
 	$(BUILD) -o bin/fotograma ./cmd/fotograma
+
+.PHONY: web
+web: web/dist/index.html ## Build the browser app, which the command has inside; installs npm where it is missing
+
+web/dist/index.html: web/app/node_modules/.package-lock.json $(shell find web/app/src web/app/public -type f) web/app/index.html web/app/vite.config.ts
+	cd web/app && npm run --silent build
+
+web/app/node_modules/.package-lock.json: web/app/package-lock.json
+	@infra/install node npm
+	@node -e 'const [major, minor] = process.versions.node.split(".").map(Number); if (major < 20 || (major === 20 && minor < 19)) { console.error(`Node $${process.versions.node} is too old for Vite: please install 20.19 or later (https://nodejs.org).`); process.exit(1) }'
+	cd web/app && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: webtest
+webtest: web ## Check the types of the browser app, and test its parts
+	cd web/app && npm run --silent check && npm run --silent test
 
 .PHONY: frames
 frames: ## Build the program that decodes; installs FFmpeg's libraries where they are missing
@@ -40,7 +56,7 @@ frames: ## Build the program that decodes; installs FFmpeg's libraries where the
 	@$(MAKE) -C layers/ffmpeg/frames OUT=$(CURDIR)/bin/fotograma-frames
 
 .PHONY: test
-test: frames lint vet vuln unit e2e ## Everything that CI runs
+test: frames lint vet vuln webtest unit e2e ## Everything that CI runs
 
 .PHONY: lint
 lint: bin/golangci-lint ## Read the code for mistakes
@@ -85,7 +101,8 @@ api: ## Write api/openapi.yaml anew from the code
 
 .PHONY: clean
 clean: ## Remove what was built, and the local stack's data
-	rm -rf bin build .fotograma .demo
+	rm -rf bin build .fotograma .demo web/app/node_modules
+	find web/dist -mindepth 1 ! -name .gitkeep -delete
 
 bin/golangci-lint:
 	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -148,7 +149,21 @@ func (s *Service) codeRequested(ctx context.Context, e event.Event) error {
 		return err
 	}
 	to := Contact{UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale)}
-	return s.send(ctx, e, to, k, content{Code: mailcode.Code(key, data), ExpiresAt: data.ExpiresAt})
+	return s.send(ctx, e, to, k, s.codeContent(k, data, mailcode.Code(key, data)))
+}
+
+// codePages are the web app's pages where the codes are typed.
+var codePages = map[kind]string{
+	kindVerifyEmail:   "/verify-email",
+	kindResetPassword: "/reset-password",
+	kindChangeEmail:   "/confirm-email",
+}
+
+// codeContent is what a mail with a code says. Its link has the code in the
+// fragment, which a browser sends to nobody: no server's log and no Referer has it.
+func (s *Service) codeContent(k kind, data event.CodeRequested, code string) content {
+	fragment := url.Values{"email": {data.Email}, "code": {code}}
+	return content{Code: code, ExpiresAt: data.ExpiresAt, Link: s.WebOrigin + codePages[k] + "#" + fragment.Encode()}
 }
 
 func (s *Service) passwordChanged(ctx context.Context, e event.Event) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"strings"
 	"sync"
@@ -239,13 +240,13 @@ func (w *world) requested(purpose, locale string) (event.CodeRequested, string) 
 
 func TestACodeIsMailedToWhereItWasAsked(t *testing.T) {
 	w := newWorld(t) // in which nobody is known yet
-	for i, c := range []struct{ purpose, locale, text string }{
-		{event.PurposeVerifyEmail, "en", "confirm your e-mail address"},
-		{event.PurposeVerifyEmail, "pt-BR", "Confirme o seu e-mail"},
-		{event.PurposeResetPassword, "en", "set a new password"},
-		{event.PurposeResetPassword, "pt-BR", "definir uma nova senha"},
-		{event.PurposeChangeEmail, "en", "takes this e-mail address"},
-		{event.PurposeChangeEmail, "pt-BR", "passa a usar este e-mail"},
+	for i, c := range []struct{ purpose, locale, text, page string }{
+		{event.PurposeVerifyEmail, "en", "confirm your e-mail address", "verify-email"},
+		{event.PurposeVerifyEmail, "pt-BR", "Confirme o seu e-mail", "verify-email"},
+		{event.PurposeResetPassword, "en", "set a new password", "reset-password"},
+		{event.PurposeResetPassword, "pt-BR", "definir uma nova senha", "reset-password"},
+		{event.PurposeChangeEmail, "en", "takes this e-mail address", "confirm-email"},
+		{event.PurposeChangeEmail, "pt-BR", "passa a usar este e-mail", "confirm-email"},
 	} {
 		t.Run(c.purpose+" "+c.locale, func(t *testing.T) {
 			w.post.to, w.post.mails = nil, nil
@@ -266,6 +267,11 @@ func TestACodeIsMailedToWhereItWasAsked(t *testing.T) {
 				if !strings.Contains(m.Text, want) || !strings.Contains(m.HTML, want) {
 					t.Errorf("no %q in\n%s\n%s", want, m.Text, m.HTML)
 				}
+			}
+			// In the fragment, which goes to no server.
+			link := "https://app.example/" + c.page + "#code=" + code + "&email=ana.souza%40example.com"
+			if !strings.Contains(m.Text, link) || !strings.Contains(html.UnescapeString(m.HTML), `href="`+link+`"`) {
+				t.Errorf("no link %s in\n%s\n%s", link, m.Text, m.HTML)
 			}
 			if strings.Contains(m.HTML, "<i>") || !strings.Contains(m.HTML, `lang="`+c.locale+`"`) {
 				t.Errorf("the HTML is\n%s", m.HTML)
