@@ -21,6 +21,7 @@ type Config struct {
 	StatusQueueURL       string `env:"STATUS_QUEUE_URL,required"`
 	ArchivesBucket       string `env:"ARCHIVES_BUCKET,required"`
 	WebOrigin            string `env:"WEB_ORIGIN"`
+	EdgeSecret           string `env:"EDGE_SECRET"`
 
 	// RetentionDays is how long the archives bucket keeps whatever is in it.
 	RetentionDays int `env:"RETENTION_DAYS" envDefault:"7"`

@@ -58,10 +58,12 @@ func (r *resolver) evalScalar(n *node, s scope) *node {
 	return r.finished(n.text, n.line, s)
 }
 
-// finished is the scalar for a text that is complete.
+// finished is the scalar for a text that is complete. A dynamic reference to a
+// secret stays as it stands in it, since secrets are made after the template is
+// read: what the local stack runs should name the secret instead.
 func (r *resolver) finished(text string, line int, s scope) *node {
-	if strings.Contains(text, "{{resolve:") {
-		r.addf(line, "dynamic references ({{resolve:…}}) are not supported")
+	if strings.Contains(strings.ReplaceAll(text, "{{resolve:secretsmanager:", ""), "{{resolve:") {
+		r.addf(line, "dynamic references ({{resolve:…}}) are not supported, but to secrets")
 		return newBad(line)
 	}
 	return newText(line, r.localAddress(text, line, s))

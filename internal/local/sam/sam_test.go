@@ -328,7 +328,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 		"Join of a string":                {queue + "      QueueName: !Join [x, y]\n", nil, []string{"t.yaml:5: Fn::Join takes a list here, not \"y\""}},
 		"If without its condition":        {queue + "      QueueName: !If [C, a, b]\n", nil, []string{"t.yaml:5: there is no condition \"C\""}},
 		"an error in the branch not used": {"Conditions:\n  C: !Equals [a, a]\n" + queue + "      QueueName: !If [C, a, !Ref Nobody]\n", nil, []string{"t.yaml:7: Ref: there is no resource or parameter \"Nobody\""}},
-		"a dynamic reference":             {queue + "      QueueName: '{{resolve:ssm:name}}'\n", nil, []string{"t.yaml:5: dynamic references ({{resolve:…}}) are not supported"}},
+		"a dynamic reference":             {queue + "      QueueName: '{{resolve:ssm:name}}'\n", nil, []string{"t.yaml:5: dynamic references ({{resolve:…}}) are not supported, but to secrets"}},
 		"what a condition leaves out":     {"Conditions:\n  C: !Equals [a, b]\n" + queue + "      QueueName: !Ref R\n  R: { Type: AWS::SQS::Queue, Condition: C }\n", nil, []string{"t.yaml:7: Ref: resource R is left out by its condition"}},
 		"a circle of two":                 {queue + "      RedrivePolicy: { deadLetterTargetArn: !GetAtt R.Arn, maxReceiveCount: 1 }\n  R:\n    Type: AWS::SQS::Queue\n    Properties:\n      RedriveAllowPolicy: { redrivePermission: byQueue, sourceQueueArns: [!GetAtt Q.Arn] }\n", nil, []string{"t.yaml:5: circular reference: Q → R → Q"}},
 		"a name of itself":                {queue + "      QueueName: !Sub x-${Q.QueueName}\n", nil, []string{"t.yaml:5: circular reference: Q → Q", "t.yaml:5: the name of Q depends on itself"}},

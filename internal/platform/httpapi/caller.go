@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/subtle"
 	"net/http"
 
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
@@ -135,7 +136,7 @@ func (a *API) isOwnOrigin(r *http.Request) bool {
 func (a *API) newRequestInfo(r *http.Request) *requestInfo {
 	info := &requestInfo{
 		locale:   locale.Match(r.Header.Get("Accept-Language")),
-		sourceIP: r.RemoteAddr,
+		sourceIP: a.sourceOf(r),
 		agent:    r.UserAgent(),
 		ownPage:  a.isOwnPage(r),
 	}
@@ -146,6 +147,24 @@ func (a *API) newRequestInfo(r *http.Request) *requestInfo {
 		info.id = a.cfg.NewID()
 	}
 	return info
+}
+
+// What the distribution that serves the web app adds to requests of the API: who
+// sent them, and a secret by which it is known (template.yaml, ApiEdge).
+const (
+	viewerHeader = "X-Fotograma-Viewer"
+	edgeHeader   = "X-Fotograma-Edge"
+)
+
+// sourceOf gives the address that a request came from: what API Gateway saw, or,
+// for one that came by way of our own distribution, what that saw. What anybody
+// else says in a header does not count.
+func (a *API) sourceOf(r *http.Request) string {
+	viewer, said := r.Header.Get(viewerHeader), r.Header.Get(edgeHeader)
+	if a.cfg.EdgeSecret != "" && viewer != "" && subtle.ConstantTimeCompare([]byte(said), []byte(a.cfg.EdgeSecret)) == 1 {
+		return viewer
+	}
+	return r.RemoteAddr
 }
 
 func withInfo(ctx context.Context, info *requestInfo) context.Context {

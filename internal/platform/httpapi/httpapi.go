@@ -27,6 +27,10 @@ type Config struct {
 	// Origin is the web app's, the only one that CORS lets in.
 	Origin string
 
+	// EdgeSecret is what requests carry that come by way of our own distribution;
+	// empty if there is none.
+	EdgeSecret string
+
 	Metrics *metrics.Recorder
 	Now     func() time.Time
 	NewID   func() string // for requests that API Gateway gave no ID
