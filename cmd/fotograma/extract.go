@@ -206,7 +206,8 @@ type extracting struct {
 type extraction struct{ frames.Result }
 
 func (e extraction) line(j job) string {
-	lines := []string{fmt.Sprintf("%s: %s, %s → %s", j.video, frameCount(e.Frames), size(e.Size), j.zip)}
+	lines := make([]string, 0, 1+len(e.Warnings))
+	lines = append(lines, fmt.Sprintf("%s: %s, %s → %s", j.video, frameCount(e.Frames), size(e.Size), j.zip))
 	for _, w := range e.Warnings {
 		lines = append(lines, "  "+w.Message)
 	}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
@@ -58,7 +59,7 @@ var aScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 // stand in a page: their hashes (CSP level 3, section 6.7.2).
 func inlineScripts(page http.Handler) string {
 	w := httptest.NewRecorder()
-	page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, referencePath, nil))
+	page.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodGet, referencePath, nil))
 	var sources strings.Builder
 	for _, script := range aScript.FindAllSubmatch(w.Body.Bytes(), -1) {
 		sum := sha256.Sum256(script[1])
