@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -259,7 +258,10 @@ func (u *uploads) slow(ctx context.Context, r io.Reader) io.Reader {
 	}
 	return readerFunc(func(p []byte) (int, error) {
 		n, err := r.Read(p[:min(len(p), burst)])
-		return n, errors.Join(err, u.limit.WaitN(ctx, n))
+		if waitErr := u.limit.WaitN(ctx, n); waitErr != nil {
+			return n, waitErr
+		}
+		return n, err // io.EOF as it is
 	})
 }
 

@@ -113,7 +113,7 @@ func TestUploadGivesWhatExtractGives(t *testing.T) {
 		}
 	}
 	options := []string{"--interval", "4", "--format", "png", "--width", "320"}
-	all := must[uploaded](sh, append([]string{"upload", filepath.Join(dir, "one.mp4"), filepath.Join(dir, "two.mp4"), filepath.Join(dir, "folder"), "--download", out}, options...)...)
+	all := must[uploaded](sh, append([]string{"upload", filepath.Join(dir, "one.mp4"), filepath.Join(dir, "two.mp4"), filepath.Join(dir, "folder"), "--download", out, "--limit-rate", "5MB/s"}, options...)...)
 	var zips []string
 	for _, u := range all {
 		rest, _ := filepath.Rel(out, u.Archive)
