@@ -99,6 +99,15 @@ bench: ready ## Measure the engine against other ways, and the local stack's par
 api: ## Write api/openapi.yaml anew from the code
 	go generate ./api
 
+.PHONY: recording
+recording: ready ## Record the command line for the README
+	@infra/install curl python3
+	infra/record docs/command-line.svg
+
+.PHONY: man
+man: build ## Write the manual pages into build/man
+	bin/fotograma man build/man
+
 .PHONY: clean
 clean: ## Remove what was built, and the local stack's data
 	rm -rf bin build .fotograma .demo web/app/node_modules

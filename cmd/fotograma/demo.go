@@ -177,7 +177,7 @@ func uploadFile(ctx context.Context, api *client.Client, d demoOf, bars *mpb.Pro
 	video, err := api.Upload(ctx, file, client.NewVideo{
 		Filename: filepath.Base(d.video), Size: info.Size(), ContentType: contentType(d.video),
 		Extraction: json.RawMessage(d.extraction), IdempotencyKey: rand.Text(),
-	}, func(n int) { bar.IncrBy(n) })
+	}, &client.UploadOptions{Sent: func(n int) { bar.IncrBy(n) }})
 	if err != nil {
 		bar.Abort(false)
 		return nil, fmt.Errorf("upload: %w", err)

@@ -74,6 +74,7 @@ func up(ctx context.Context, o local.Options, out io.Writer) error {
 func addresses(s *local.Stack) string {
 	text := fmt.Sprintf(`  Web app   %[1]s
   API       %[1]s/v1
+  Reference %[1]s/docs/
   Metrics   %[1]s/metrics
 `, s.WebURL())
 	if s.InboxURL() != "" {

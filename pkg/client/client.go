@@ -1,14 +1,18 @@
-// Package client talks to Fotograma's HTTP API.
+// Package client talks to Fotograma's HTTP API: there is a method for every call
+// of api/openapi.yaml, and [Client.Upload], [Client.Wait] and [Client.DownloadFile],
+// which make several calls of them.
 //
 //	c := client.New("http://127.0.0.1:8080")
 //	err := c.Login(ctx, "ana@example.com", password)
 //	video, err := c.Upload(ctx, file, client.NewVideo{Filename: "a.mp4", …}, nil)
 //	video, err = c.Wait(ctx, video.ID, nil)
-//	info, err := c.Download(ctx, video.ID, zip)
+//	info, err := c.DownloadFile(ctx, video.ID, "frames.zip", nil)
 //
 // Errors that the API answered with are a [*Problem]. Calls that are safe to
-// repeat are repeated with back-off when the network or the server fails, and
-// after as long as Retry-After says if that is a minute at most.
+// repeat are repeated, after a pause that grows and varies, when the network or
+// the server fails, and after as long as Retry-After says if that is a minute at
+// most. An upload and a download go on where they were broken off, also in
+// another process.
 package client
 
 import (
@@ -33,22 +37,58 @@ import (
 // Client is one person's access to the API. It may be used by several
 // goroutines at once.
 type Client struct {
-	base string
-	api  *http.Client // repeats what is safe to repeat
-	raw  *http.Client // for S3
+	base   string
+	header http.Header           // of every call of the API
+	api    *http.Client          // repeats what is safe to repeat
+	raw    *retryablehttp.Client // for S3
 
 	mu     sync.Mutex
 	tokens Tokens
+	renew  Renew
+}
+
+// Option is what a client may be made with.
+type Option func(*Client)
+
+// WithLanguage has the API speak a language to people: a value of Accept-Language,
+// such as "pt-BR". The API speaks English and Brazilian Portuguese.
+func WithLanguage(language string) Option {
+	return func(c *Client) { c.header.Set("Accept-Language", language) }
+}
+
+// WithUserAgent has the program called so in the person's list of sessions.
+func WithUserAgent(agent string) Option {
+	return func(c *Client) { c.header.Set("User-Agent", agent) }
+}
+
+// WithRetries has calls repeated so many times at most; 4 by default.
+func WithRetries(n int) Option {
+	return func(c *Client) { c.raw.RetryMax = n }
 }
 
 // New makes a client for the API at a base address, without "/v1".
-func New(base string) *Client {
-	retrying := retryablehttp.NewClient()
-	retrying.Logger = nil
-	retrying.RetryMax = 4
-	retrying.CheckRetry = retryIfSafe
-	retrying.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	return &Client{base: strings.TrimSuffix(base, "/"), api: retrying.StandardClient(), raw: &http.Client{}}
+func New(base string, options ...Option) *Client {
+	c := &Client{base: strings.TrimSuffix(base, "/"), header: http.Header{}, raw: retrying()}
+	c.renew = c.Refresh
+	for _, option := range options {
+		option(c)
+	}
+	api := retrying()
+	api.RetryMax = c.raw.RetryMax
+	api.CheckRetry = retryIfSafe
+	c.api = api.StandardClient()
+	c.api.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c
+}
+
+func retrying() *retryablehttp.Client {
+	c := retryablehttp.NewClient()
+	c.Logger = nil
+	c.RetryMax = 4
+	c.RetryWaitMin, c.RetryWaitMax = 300*time.Millisecond, time.Second // times the number of tries
+	c.Backoff = retryablehttp.RateLimitLinearJitterBackoff
+	c.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	return c
 }
 
 // repeatable marks the context of a request that does no harm when it is done
@@ -111,132 +151,40 @@ func IsCode(err error, code string) bool {
 	return errors.As(err, &p) && p.Code == code
 }
 
-// Tokens are a session's.
-type Tokens struct {
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int    `json:"expires_in"` // seconds
-}
-
-// User is an account.
-type User struct {
-	ID        string    `json:"id"`
-	Email     string    `json:"email"`
-	Name      string    `json:"name"`
-	Locale    string    `json:"locale"`
-	CreatedAt time.Time `json:"created_at"`
-
-	EmailVerified bool `json:"email_verified"`
-}
-
-// NewUser is an account to be.
-type NewUser struct {
-	Email    string `json:"email"`
-	Password string `json:"password"`
-	Name     string `json:"name,omitempty"`
-	Locale   string `json:"locale,omitempty"` // "en" or "pt-BR"
-}
-
-// Health tells whether the API answers.
-func (c *Client) Health(ctx context.Context) error {
-	return c.call(ctx, http.MethodGet, "/v1/health", nil, nil, nil)
-}
-
-// Register makes an account; code "email_taken" if there is one already.
-func (c *Client) Register(ctx context.Context, u NewUser) (User, error) {
-	var out struct {
-		User User `json:"user"`
-	}
-	err := c.call(ctx, http.MethodPost, "/v1/auth/register", nil, u, &out)
-	return out.User, err
-}
-
-// VerifyEmail gives back the code that was mailed to an address; code
-// "invalid_code" if it is not good.
-func (c *Client) VerifyEmail(ctx context.Context, email, code string) error {
-	return c.call(ctx, http.MethodPost, "/v1/auth/email/verify", nil, map[string]string{"email": email, "code": code}, nil)
-}
-
-// Login begins a session, which the following calls use.
-func (c *Client) Login(ctx context.Context, email, password string) error {
-	var tokens Tokens
-	body := map[string]string{"email": email, "password": password}
-	if err := c.call(ctx, http.MethodPost, "/v1/auth/login", nil, body, &tokens); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tokens = tokens
-	return nil
-}
-
-// UseAPIKey has the following calls use an API key instead of a session.
-func (c *Client) UseAPIKey(secret string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tokens = Tokens{AccessToken: secret}
-}
-
-// authorized calls with the access token, and renews it once when it has
-// expired.
-func (c *Client) authorized(ctx context.Context, method, path string, header http.Header, in, out any) error {
-	token := c.accessToken()
-	err := c.call(ctx, method, path, withToken(header, token), in, out)
-	if !IsCode(err, "unauthorized") || !c.renewable() {
-		return err
-	}
-	if err := c.renew(ctx, token); err != nil {
-		return err
-	}
-	return c.call(ctx, method, path, withToken(header, c.accessToken()), in, out)
-}
-
-func (c *Client) accessToken() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.tokens.AccessToken
-}
-
-// renewable tells whether there is a session: an API key is not renewed.
-func (c *Client) renewable() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.tokens.RefreshToken != ""
-}
-
-// renew replaces an access token, unless another goroutine has done so.
-func (c *Client) renew(ctx context.Context, expired string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.tokens.AccessToken != expired {
-		return nil
-	}
-	var tokens Tokens
-	body := map[string]string{"refresh_token": c.tokens.RefreshToken}
-	if err := c.call(ctx, http.MethodPost, "/v1/auth/refresh", nil, body, &tokens); err != nil {
-		return err
-	}
-	c.tokens = tokens
-	return nil
-}
-
-func withToken(header http.Header, token string) http.Header {
-	header = header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
-	header.Set("Authorization", "Bearer "+token)
-	return header
+// IsStatus tells whether an error is the API's problem of an HTTP status.
+func IsStatus(err error, status int) bool {
+	var p *Problem
+	return errors.As(err, &p) && p.Status == status
 }
 
 // call sends one JSON request and reads the JSON answer into out.
 func (c *Client) call(ctx context.Context, method, path string, header http.Header, in, out any) error {
+	resp, err := c.send(ctx, method, path, header, in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= http.StatusBadRequest {
+		return readProblem(resp)
+	}
+	if out == nil {
+		_, err := io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("%s %s: read answer: %w", method, path, err)
+	}
+	return nil
+}
+
+// send sends one JSON request. An answer that is a redirect is fetched from
+// there, without the token.
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		raw, err := json.Marshal(in)
 		if err != nil {
-			return fmt.Errorf("encode request: %w", err)
+			return nil, fmt.Errorf("encode request: %w", err)
 		}
 		body = bytes.NewReader(raw)
 	}
@@ -245,28 +193,35 @@ func (c *Client) call(ctx context.Context, method, path string, header http.Head
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+		return nil, fmt.Errorf("make request: %w", err)
 	}
+	maps.Copy(req.Header, c.header)
 	maps.Copy(req.Header, header)
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.api.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= http.StatusBadRequest {
-		return readProblem(resp)
+	to, err := resp.Location()
+	if err != nil || resp.StatusCode < http.StatusMultipleChoices || resp.StatusCode >= http.StatusBadRequest {
+		return resp, nil //nolint:nilerr // most answers are no redirects
 	}
-	if out == nil {
-		_, err := io.Copy(io.Discard, resp.Body)
-		return err //nolint:wrapcheck // of no interest
+	_ = resp.Body.Close()
+	return c.fetch(ctx, to.String(), "")
+}
+
+// fetch gets a signed address; ranges, which may be empty, is a Range header.
+func (c *Client) fetch(ctx context.Context, address, ranges string) (*http.Response, error) {
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("%s %s: read answer: %w", method, path, err)
+	if ranges != "" {
+		req.Header.Set("Range", ranges)
 	}
-	return nil
+	return c.raw.Do(req)
 }
 
 func readProblem(resp *http.Response) error {
