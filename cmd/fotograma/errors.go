@@ -71,7 +71,8 @@ func exitCodeOf(p *client.Problem) int {
 
 // unreachable tells whether an error is that of a connection.
 func unreachable(err error) bool {
-	_, dial := errors.AsType[*net.OpError](err)
+	op, ok := errors.AsType[*net.OpError](err)
+	dial := ok && op.Op != "listen" // which is about this machine
 	_, call := errors.AsType[*url.Error](err)
 	return (dial || call) && !errors.Is(err, context.Canceled)
 }
