@@ -14,7 +14,7 @@ BUILD := go build -trimpath -ldflags='-s -w'
 
 .PHONY: help
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ready ## Walk a real video through the whole system, and check the frames
@@ -89,6 +89,22 @@ e2e: ready ## Test the running stack from outside
 	@infra/install aws ffmpeg python3 unzip
 	go test -count=1 -timeout 30m ./test/...
 
+.PHONY: browser
+browser: ready test/browser/node_modules/.package-lock.json ## Test the app in a real browser; pictures of its pages go to build/test-output
+	@infra/install chromium unzip
+	@rm -rf build/test-output/browser
+	cd test/browser && npm run --silent test
+
+.PHONY: screenshots
+screenshots: ready test/browser/node_modules/.package-lock.json ## Make the README's pictures of the app anew
+	@infra/install chromium ffmpeg
+	cd test/browser && npm run --silent screenshots
+
+test/browser/node_modules/.package-lock.json: test/browser/package-lock.json
+	@infra/install npm
+	cd test/browser && npm ci --no-audit --no-fund
+	@touch $@
+
 .PHONY: bench
 bench: ready ## Measure the engine against other ways, and the local stack's parts; BENCH=quick takes minutes
 	@infra/install ffmpeg ffprobe
@@ -110,7 +126,7 @@ man: build ## Write the manual pages into build/man
 
 .PHONY: clean
 clean: ## Remove what was built, and the local stack's data
-	rm -rf bin build .fotograma .demo web/app/node_modules
+	rm -rf bin build .fotograma .demo web/app/node_modules test/browser/node_modules
 	find web/dist -mindepth 1 ! -name .gitkeep -delete
 
 bin/golangci-lint:

@@ -97,7 +97,7 @@ uppy.use(AwsS3<Meta, Record<string, never>>, {
     return { method: "PUT", url: parts[0]!.url };
   },
   completeMultipartUpload: async (_, { key, parts }) => {
-    await complete(key, parts.map((part) => ({ part_number: part.PartNumber!, etag: part.ETag! })));
+    videos.put(await complete(key, parts.map((part) => ({ part_number: part.PartNumber!, etag: part.ETag! }))));
     return {};
   },
   abortMultipartUpload: async () => {}, // whose file is removed is deleted, see below

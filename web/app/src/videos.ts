@@ -16,6 +16,13 @@ const listAge = 30_000;
 
 const underWay = (video: Video) => video.status === "queued" || video.status === "processing";
 
+/**
+ * The newer of what is known of a video and an answer: what one reads follows what one
+ * did, but not at once.
+ */
+export const newer = (known: Video | undefined, answer: Video) =>
+  (known && Date.parse(known.updated_at) > Date.parse(answer.updated_at) ? known : answer);
+
 class Videos {
   readonly list = signal<Video[] | null>(null);
   readonly filter = signal<Status | "">("");
@@ -69,7 +76,7 @@ class Videos {
   /** What is now known of a video. */
   put(video: Video): void {
     const before = this.list.value?.find((other) => other.id === video.id);
-    if (!before || this.gone.has(video.id)) return;
+    if (!before || this.gone.has(video.id) || newer(before, video) === before) return;
     if (before.status !== video.status && ["completed", "failed", "cancelled"].includes(video.status)) {
       announcement.value = t.announce(video.filename, t[`status_${video.status}`]);
     }
@@ -133,7 +140,8 @@ class Videos {
     // Below the page stands what was shown before; within it, what is no more is gone.
     const last = page.videos.at(-1);
     const below = last && page.next_cursor ? before.filter((video) => video.created_at < last.created_at && !fresh.has(video.id)) : [];
-    this.list.value = [...page.videos, ...below];
+    const known = new Map(this.list.value?.map((video) => [video.id, video]));
+    this.list.value = [...page.videos.map((video) => newer(known.get(video.id), video)), ...below];
   }
 
   private async one(id: string): Promise<void> {

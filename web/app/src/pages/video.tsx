@@ -7,6 +7,7 @@ import { Dialog, Heading, Notice, Spinner, useAction } from "../parts/ui";
 import { Actions, Continue, Progress, StatusBadge, Summary } from "../parts/video";
 import { Poll } from "../poll";
 import { announcement, api, explain } from "../state";
+import { newer } from "../videos";
 import type { Manifest, Video } from "../types";
 import { fieldOf } from "../options";
 
@@ -62,7 +63,7 @@ function useVideo(id: string) {
           tag = answer.etag;
           if (status && status !== answer.body.status) announcement.value = t.announce(answer.body.filename, t[`status_${answer.body.status}`]);
           status = answer.body.status;
-          put(answer.body);
+          put((known) => newer(known ?? undefined, answer.body));
         }
       } catch (problem) {
         if (problem instanceof Problem && problem.status === 404) setMissing(true);

@@ -1,0 +1,106 @@
+// Every page as it looks: pictures of it, and what keeps people out.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { chooseFiles, launch, logIn, lookAt, openPage } from "./browser.js";
+import { bottles, bunny, call, newPerson, newVideo, startStack } from "./stack.js";
+
+let stack;
+let browser;
+before(async () => {
+  stack = await startStack();
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+for (const language of ["en", "pt-BR"]) {
+  test(`The pages before the login, in ${language}`, async (t) => {
+    const page = await openPage(t, browser, stack, { locale: language });
+    for (const name of ["login", "register", "forgot-password", "reset-password", "verify-email"]) {
+      await page.goto(`/${name}`);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await lookAt(page, `${name}-${language}`);
+    }
+  });
+
+  test(`The pages of a person with videos, in ${language}`, async (t) => {
+    const page = await openPage(t, browser, stack, { locale: language });
+    const person = await newPerson(stack, { locale: language });
+    const video = await newVideo(stack, person, bunny, "big-buck-bunny.mp4", { sprite: true });
+    await newVideo(stack, person, `${import.meta.dirname}/package.json`, "a-video-with-a-long-name-that-is-none-and-so-could-not-be-read-at-all.mp4");
+    await call(stack, "POST", "/videos", { filename: "begun.mp4", size: 1000, content_type: "video/mp4" }, person.token);
+    await logIn(page, person);
+    await page.getByText(/begun/).waitFor();
+    await lookAt(page, `videos-${language}`);
+
+    await chooseFiles(page, /^(Choose videos|Escolher vídeos)$/, bottles);
+    await page.locator(".estimate").waitFor();
+    await page.locator("summary").click();
+    await lookAt(page, `options-${language}`);
+
+    await page.goto(`/videos/${video.id}`);
+    await tilesThere(page);
+    await lookAt(page, `video-${language}`);
+
+    await page.goto("/settings");
+    await page.locator("meter").first().waitFor();
+    await page.locator("summary").first().click();
+    await lookAt(page, `settings-${language}`);
+  });
+}
+
+test("The dialogs", async (t) => {
+  const page = await openPage(t, browser, stack);
+  const person = await newPerson(stack);
+  const video = await newVideo(stack, person, bunny, "big-buck-bunny.mp4", { sprite: true });
+  await logIn(page, person);
+  await page.goto(`/videos/${video.id}`);
+  await tilesThere(page);
+  await page.locator(".tile").nth(12).click();
+  await page.getByRole("dialog").getByRole("img").waitFor();
+  await lookAt(page, "frame", { fullPage: false });
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: /^Extract again/ }).click();
+  await lookAt(page, "again", { fullPage: false });
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: /^Delete/ }).click();
+  await lookAt(page, "delete", { fullPage: false });
+});
+
+test("The pages of nothing and of errors", async (t) => {
+  const page = await openPage(t, browser, stack);
+  page.provoked.push(/status of 404/, /net::ERR_/);
+  const person = await newPerson(stack);
+  const broken = await newVideo(stack, person, `${import.meta.dirname}/package.json`, "broken.mp4");
+  await logIn(page, await newPerson(stack));
+  await page.getByText("No videos yet").waitFor();
+  await lookAt(page, "empty");
+  await page.goto("/videos/01a217a3-6514-7004-a0bb-a5389a16a5a8");
+  await page.getByRole("heading", { name: "This video is not there" }).waitFor();
+  await lookAt(page, "gone");
+  await page.goto("/nowhere");
+  await page.getByRole("heading", { name: "Page not found" }).waitFor();
+  await lookAt(page, "not-found");
+  await page.goto("/");
+  await page.getByText("No videos yet").waitFor();
+  await page.context().setOffline(true);
+  await page.getByLabel("Show").selectOption("Failed");
+  await page.getByText("The server cannot be reached.").first().waitFor();
+  await lookAt(page, "offline");
+  await page.context().setOffline(false);
+
+  await page.context().clearCookies();
+  await page.evaluate(() => localStorage.clear());
+  await logIn(page, person);
+  await page.goto(`/videos/${broken.id}`);
+  await page.getByText("Failed", { exact: true }).waitFor();
+  await lookAt(page, "failed");
+});
+
+async function tilesThere(page) {
+  await page.waitForFunction(() => document.querySelector(".tile-image")?.style.backgroundImage.startsWith('url("blob:'));
+  assert.equal(await page.locator(".tile").count(), 30);
+}

@@ -1,0 +1,135 @@
+// Uploads of a large file, which goes in parts, over a network that fails.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { chooseFiles, launch, logIn, openPage } from "./browser.js";
+import { largeVideo, newPerson, startStack } from "./stack.js";
+
+let stack;
+let browser;
+let large;
+before(async () => {
+  stack = await startStack();
+  browser = await launch();
+  large = await largeVideo(stack, 112 * 1024 * 1024);
+});
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+const allParts = [1, 2, 3, 4, 5, 6, 7, 8]; // of 16 MiB, the last is smaller
+
+test("An upload goes on after a reload, with the parts that are not there yet", async (t) => {
+  const page = await openPage(t, browser, stack);
+  const parts = await watchParts(page, stack);
+  await logIn(page, await newPerson(stack));
+  page.on("dialog", (dialog) => dialog.accept()); // the browser asks whether to leave
+  parts.hold(3);
+  await upload(page);
+  await parts.haveArrived(3);
+  await page.reload();
+  const before = parts.arrived();
+
+  parts.release();
+  await page.getByText("The upload was interrupted. Choose the same file again").waitFor();
+  await chooseFiles(page, "Choose the file", large);
+  await ready(page);
+  assert.equal(before.length, 3);
+  assert.deepEqual(parts.arrived().sort(), allParts, "each part arrived, and only once");
+});
+
+test("Another file does not go on where one was", async (t) => {
+  const page = await openPage(t, browser, stack);
+  const parts = await watchParts(page, stack);
+  await logIn(page, await newPerson(stack));
+  page.on("dialog", (dialog) => dialog.accept());
+  parts.hold(1);
+  await upload(page);
+  await parts.haveArrived(1);
+  await page.reload();
+  await chooseFiles(page, "Choose the file", { name: "other.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(1000) });
+  await page.getByRole("alert").getByText("That is another file. Choose large.mp4 as it was.").waitFor();
+  assert.equal(parts.arrived().length, 1);
+});
+
+test("An upload goes on when the network is back", async (t) => {
+  const page = await openPage(t, browser, stack);
+  page.provoked.push(/net::ERR_/);
+  const parts = await watchParts(page, stack);
+  await logIn(page, await newPerson(stack));
+  parts.hold(3);
+  await upload(page);
+  await parts.haveArrived(3);
+  await page.context().setOffline(true);
+  parts.cut();
+  await page.getByText("The server cannot be reached.").first().waitFor();
+  await page.context().setOffline(false);
+  await ready(page);
+  assert.deepEqual(parts.arrived().sort(), allParts, "each part arrived, and only once");
+});
+
+test("An upload waits while it is paused, and is gone when it is cancelled", async (t) => {
+  const page = await openPage(t, browser, stack);
+  const parts = await watchParts(page, stack);
+  await logIn(page, await newPerson(stack));
+  parts.hold(2);
+  await upload(page);
+  await parts.haveArrived(2);
+  await page.getByRole("button", { name: "Pause: large.mp4" }).click();
+  await page.getByText("Paused", { exact: true }).waitFor();
+  parts.release();
+  await page.getByRole("button", { name: "Resume: large.mp4" }).click();
+  await parts.haveArrived(3);
+  parts.hold(0);
+  await page.getByRole("button", { name: "Cancel: large.mp4" }).click();
+  await page.getByText("No videos yet").waitFor();
+  await page.reload();
+  await page.getByText("No videos yet").waitFor();
+});
+
+async function upload(page) {
+  await chooseFiles(page, "Choose videos", large);
+  await page.getByRole("button", { name: "Upload and extract" }).click();
+}
+
+async function ready(page) {
+  await page.getByRole("link", { name: "large.mp4" }).waitFor({ timeout: 60_000 });
+  await page.getByRole("button", { name: "Download ZIP: large.mp4" }).waitFor({ timeout: 60_000 });
+}
+
+/** Counts the parts that reach S3, and lets only some of them through. */
+async function watchParts(page, stack) {
+  const arrived = [];
+  let free = Infinity;
+  let held = [];
+  let notify = () => {};
+  page.on("response", (response) => {
+    if (response.request().method() !== "PUT" || !response.url().startsWith(stack.aws) || !response.ok()) return;
+    arrived.push(Number(new URL(response.url()).searchParams.get("partNumber")));
+    notify();
+  });
+  await page.route(`${stack.aws}/**`, async (route) => {
+    if (route.request().method() !== "PUT") return route.continue();
+    if (free-- > 0) return route.continue();
+    held.push(route);
+  });
+  return {
+    arrived: () => [...arrived],
+    /** Lets only so many more through; the others wait. */
+    hold(n) { free = n; },
+    /** Lets all through, those too that waited for that. */
+    release() {
+      free = Infinity;
+      for (const route of held.splice(0)) route.continue().catch(() => {}); // the page may have gone
+    },
+    /** The network fails for those that wait. */
+    cut() {
+      free = Infinity;
+      for (const route of held.splice(0)) route.abort("internetdisconnected");
+    },
+    async haveArrived(n) {
+      while (arrived.length < n) await new Promise((resolve) => { notify = resolve; });
+    },
+  };
+}
