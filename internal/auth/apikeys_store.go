@@ -99,7 +99,7 @@ func (s *Store) createAPIKey(ctx context.Context, caller httpapi.Caller, key API
 // apiKeys gives all keys of a person, in the order in which they were made, which
 // is that of their IDs.
 func (s *Store) apiKeys(ctx context.Context, userID string) ([]APIKey, error) {
-	pages := dynamodb.NewQueryPaginator(s.DB, &dynamodb.QueryInput{
+	rows, err := dynamo.QueryAll[apiKeyRow](ctx, s.DB, &dynamodb.QueryInput{
 		TableName:              &s.Table,
 		ConsistentRead:         aws.Bool(true),
 		KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :rows)"),
@@ -107,19 +107,12 @@ func (s *Store) apiKeys(ctx context.Context, userID string) ([]APIKey, error) {
 			":pk": dynamo.S("user#" + userID), ":rows": dynamo.S(apiKeyRows),
 		},
 	})
-	var keys []APIKey
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list API keys: %w", err)
-		}
-		for _, item := range page.Items {
-			row, err := dynamo.Unmarshal[apiKeyRow](item)
-			if err != nil {
-				return nil, err
-			}
-			keys = append(keys, row.key())
-		}
+	if err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	keys := make([]APIKey, len(rows))
+	for i, row := range rows {
+		keys[i] = row.key()
 	}
 	return keys, nil
 }

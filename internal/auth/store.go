@@ -409,7 +409,7 @@ func (s *Store) endSessions(ctx context.Context, userID, except string) (int, er
 // sessions gives all sessions of a person, the last one begun first; also those
 // whose time is over, until their rows have gone.
 func (s *Store) sessions(ctx context.Context, userID string) ([]session, error) {
-	pages := dynamodb.NewQueryPaginator(s.DB, &dynamodb.QueryInput{
+	rows, err := dynamo.QueryAll[sessionRow](ctx, s.DB, &dynamodb.QueryInput{
 		TableName:              &s.Table,
 		KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :session)"),
 		ExpressionAttributeValues: dynamo.Item{
@@ -418,21 +418,14 @@ func (s *Store) sessions(ctx context.Context, userID string) ([]session, error) 
 		ScanIndexForward: aws.Bool(false),
 		ConsistentRead:   aws.Bool(true),
 	})
-	var all []session
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list sessions: %w", err)
-		}
-		for _, item := range page.Items {
-			row, err := dynamo.Unmarshal[sessionRow](item)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, session{
-				id: strings.TrimPrefix(row.SK, sessionPrefix), userID: userID, createdAt: row.CreatedAt, lastUsedAt: row.LastUsedAt,
-				expiresAt: time.Unix(row.TTL, 0), from: origin{network: row.Network, userAgent: row.UserAgent},
-			})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	all := make([]session, len(rows))
+	for i, row := range rows {
+		all[i] = session{
+			id: strings.TrimPrefix(row.SK, sessionPrefix), userID: userID, createdAt: row.CreatedAt, lastUsedAt: row.LastUsedAt,
+			expiresAt: time.Unix(row.TTL, 0), from: origin{network: row.Network, userAgent: row.UserAgent},
 		}
 	}
 	return all, nil

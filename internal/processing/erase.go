@@ -22,25 +22,18 @@ func personPrefix(ownerID string) string { return ownerID + "/" }
 // Videos lists the IDs of a person's videos of which there is a row, more or less:
 // the index runs behind the table.
 func (s *Store) Videos(ctx context.Context, ownerID string) ([]string, error) {
-	var ids []string
-	pages := dynamodb.NewQueryPaginator(s.DB, &dynamodb.QueryInput{
+	keys, err := dynamo.QueryAll[dynamo.Key](ctx, s.DB, &dynamodb.QueryInput{
 		TableName: &s.Table, IndexName: aws.String("by_owner"), KeyConditionExpression: aws.String("owner_id = :owner"),
 		ExpressionAttributeValues: dynamo.Item{":owner": dynamo.S(ownerID)},
 	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list a person's videos: %w", err)
-		}
-		for _, item := range page.Items {
-			key, err := dynamo.Unmarshal[dynamo.Key](item)
-			if err != nil {
-				return nil, err
-			}
-			id := strings.TrimPrefix(key.PK, "video#")
-			if len(ids) == 0 || ids[len(ids)-1] != id { // a video's rows follow each other
-				ids = append(ids, id)
-			}
+	if err != nil {
+		return nil, fmt.Errorf("list a person's videos: %w", err)
+	}
+	var ids []string
+	for _, key := range keys {
+		id := strings.TrimPrefix(key.PK, "video#")
+		if len(ids) == 0 || ids[len(ids)-1] != id { // a video's rows follow each other
+			ids = append(ids, id)
 		}
 	}
 	return ids, nil

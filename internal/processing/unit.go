@@ -158,8 +158,7 @@ func (s *Store) Workers(ctx context.Context, ref event.VideoRef) (map[dynamo.Key
 }
 
 func (s *Store) segments(ctx context.Context, ref event.VideoRef) ([]unitRow, error) {
-	var rows []unitRow
-	pages := dynamodb.NewQueryPaginator(s.DB, &dynamodb.QueryInput{
+	rows, err := dynamo.QueryAll[unitRow](ctx, s.DB, &dynamodb.QueryInput{
 		TableName:              &s.Table,
 		ConsistentRead:         aws.Bool(true),
 		KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :segments)"),
@@ -167,18 +166,8 @@ func (s *Store) segments(ctx context.Context, ref event.VideoRef) ([]unitRow, er
 			":pk": dynamo.S(jobKey(ref.VideoID).PK), ":segments": dynamo.S(segmentsOf(ref)),
 		},
 	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("query segments: %w", err)
-		}
-		for _, item := range page.Items {
-			row, err := dynamo.Unmarshal[unitRow](item)
-			if err != nil {
-				return nil, err
-			}
-			rows = append(rows, row)
-		}
+	if err != nil {
+		return nil, fmt.Errorf("list segments: %w", err)
 	}
 	return rows, nil
 }
