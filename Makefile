@@ -1,5 +1,6 @@
-# What there is to do here. `make demo` and `make test` need nothing but Go:
-# they install what else they need, and say so.
+# What there is to do here. `make demo` and `make test` need nothing but Go, and
+# Node 20.19 where the distribution's is older: they install what else they need,
+# and say so.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

@@ -1,4 +1,5 @@
-// Command processcontrol is ProcessControlFunction: it cancels and deletes jobs; see
+// Command processcontrol is ProcessControlFunction: it cancels and deletes jobs,
+// and erases and writes down what is kept of people; see
 // processing.Control.
 package main
 

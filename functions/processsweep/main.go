@@ -1,4 +1,5 @@
-// Command processsweep is ProcessSweepFunction: it sweeps the outbox and the expired archives; see
+// Command processsweep is ProcessSweepFunction: it sweeps the outbox and the expired
+// archives, and goes on with erasures; see
 // processing.Control.
 package main
 

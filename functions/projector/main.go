@@ -1,5 +1,5 @@
 // Command projector is ProjectorFunction: it writes the read model of package
-// status.
+// status, and erases and writes down what is in it of people.
 package main
 
 import (

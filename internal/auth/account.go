@@ -24,7 +24,8 @@ type change struct {
 }
 
 // change changes an account, as plan says of what it is at that moment: of several
-// changes at once each sees the ones before. It gives the account as it is then.
+// changes at once each sees the ones before. plan puts into the account what it is
+// then, which is what change gives.
 // Where another condition than the account's does not hold, that is
 // problem.InvalidCode: it was that of a code which has just been spent, or of an
 // address which somebody else has got.
@@ -44,7 +45,7 @@ func (s *Service) change(ctx context.Context, userID string, plan func(account *
 		err = s.commit(ctx, account, next)
 		switch broken := dynamo.FailedConditions(err); {
 		case err == nil:
-			return s.Account(ctx, userID)
+			return account.user(), nil
 		case len(broken) == 0:
 			return User{}, fmt.Errorf("change account: %w", err)
 		case slices.Contains(broken, 0): // it was changed meanwhile
@@ -89,7 +90,7 @@ type Profile struct {
 // ChangeProfile changes name and language. It gives problem.InvalidRequest.
 func (s *Service) ChangeProfile(ctx context.Context, userID string, p Profile) (User, error) {
 	if p.Name != nil {
-		name, err := checkName(*p.Name)
+		name, err := checkName(*p.Name, maxName)
 		if err != nil {
 			return User{}, err
 		}
@@ -303,14 +304,17 @@ func (s *Service) endingSessions(ctx context.Context, userID, except string, do 
 // more. It gives problem.WrongPassword about the member of the request, and
 // counts attempts with those to log in: problem.TooManyAttempts.
 func (s *Service) confirmPassword(ctx context.Context, userID, password, member string, a action) (*profileRow, error) {
-	u, err := s.Account(ctx, userID)
+	account, err := s.Store.profile(ctx, userID)
+	if errors.Is(err, errNotFound) {
+		return nil, problem.New(problem.Unauthorized)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := s.attempt(ctx, s.Limits.logins(), u.Email); err != nil {
+	if err := s.attempt(ctx, s.Limits.logins(), account.Email); err != nil {
 		return nil, err
 	}
-	account, err := s.authenticate(ctx, u.Email, password)
+	err = s.verify(ctx, account, password)
 	if problem.Is(err, problem.InvalidCredentials) {
 		wrong := problem.In(problem.WrongPassword, member, "is not your current password")
 		return nil, s.refused(ctx, userID, a, wrong)

@@ -15,8 +15,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -174,16 +172,11 @@ func (s *Service) CreateAPIKey(ctx context.Context, caller httpapi.Caller, in Ne
 // checkKeyName gives a name without surrounding space. It gives
 // problem.InvalidRequest for an empty or a long one.
 func checkKeyName(name string) (string, error) {
-	name = strings.TrimSpace(name)
-	switch {
-	case name == "":
-		return "", problem.In(problem.InvalidRequest, "body.name", "must not be empty")
-	case utf8.RuneCountInString(name) > maxKeyName:
-		return "", problem.In(problem.InvalidRequest, "body.name", fmt.Sprintf("must have at most %d characters", maxKeyName))
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return "", problem.In(problem.InvalidRequest, "body.name", "must not contain control characters")
+	name, err := checkName(name, maxKeyName)
+	if err == nil && name == "" {
+		err = problem.In(problem.InvalidRequest, "body.name", "must not be empty")
 	}
-	return name, nil
+	return name, err
 }
 
 // sortedScopes gives each scope once, in the order of httpapi.Scopes.

@@ -126,8 +126,8 @@ type origin struct {
 	userAgent string
 }
 
-// originOf tells where a request came from: as API Gateway saw it, not as a
-// header says.
+// originOf tells where a request came from: as API Gateway or our own
+// distribution saw it, not as anybody's header says.
 func originOf(ctx context.Context) origin {
 	address, agent := httpapi.SourceFrom(ctx)
 	if withPort, err := netip.ParseAddrPort(address); err == nil { // of net/http's own server

@@ -59,7 +59,7 @@
 //
 // What can be guessed or makes mails is limited on each address and for each
 // network (attempts.go; Limits has the figures). A network is what API Gateway
-// saw, not what a header says. Whoever knows an address can use up its attempts
+// or our own distribution saw, not what anybody's header says. Whoever knows an address can use up its attempts
 // and keep its owner from logging in, or from using a code, for a while: that is
 // the price, and sessions that have begun go on.
 package auth

@@ -11,27 +11,15 @@ import (
 // Config is what the environment says of the auth service.
 type Config struct {
 	Limits
+	SweepConfig
 
-	Table                string `env:"AUTH_TABLE,required"`
-	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
-	SigningSecret        string `env:"SIGNING_SECRET,required"`   // name or ARN
-	MailCodeSecret       string `env:"MAIL_CODE_SECRET,required"` // name or ARN
-	VideoEventsQueueURL  string `env:"VIDEO_EVENTS_QUEUE_URL,required"`
-	ControlQueueURL      string `env:"CONTROL_QUEUE_URL,required"`
-	StatusQueueURL       string `env:"STATUS_QUEUE_URL,required"`
-	ArchivesBucket       string `env:"ARCHIVES_BUCKET,required"`
-	WebOrigin            string `env:"WEB_ORIGIN"`
-	EdgeSecret           string `env:"EDGE_SECRET"`
+	SigningSecret  string `env:"SIGNING_SECRET,required"`   // name or ARN
+	MailCodeSecret string `env:"MAIL_CODE_SECRET,required"` // name or ARN
+	WebOrigin      string `env:"WEB_ORIGIN"`
+	EdgeSecret     string `env:"EDGE_SECRET"`
 
 	// RetentionDays is how long the archives bucket keeps whatever is in it.
 	RetentionDays int `env:"RETENTION_DAYS" envDefault:"7"`
-}
-
-func (c Config) sweep() SweepConfig {
-	return SweepConfig{
-		Table: c.Table, NotificationQueueURL: c.NotificationQueueURL, VideoEventsQueueURL: c.VideoEventsQueueURL,
-		ControlQueueURL: c.ControlQueueURL, StatusQueueURL: c.StatusQueueURL, ArchivesBucket: c.ArchivesBucket,
-	}
 }
 
 // AuthorizerConfig is what the environment says of the authorizer.

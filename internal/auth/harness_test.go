@@ -219,8 +219,11 @@ func newWorld(t testing.TB) *world {
 	}
 	others := w.queue("others")
 	cfg := Config{
-		Table: "auth", NotificationQueueURL: w.queueURL, VideoEventsQueueURL: others, ControlQueueURL: others, StatusQueueURL: others,
-		ArchivesBucket: "archives", RetentionDays: 30, SigningSecret: "fotograma/signing", MailCodeSecret: "fotograma/mail-codes", Limits: testLimits(),
+		SweepConfig: SweepConfig{
+			Table: "auth", NotificationQueueURL: w.queueURL, VideoEventsQueueURL: others, ControlQueueURL: others, StatusQueueURL: others,
+			ArchivesBucket: "archives",
+		},
+		RetentionDays: 30, SigningSecret: "fotograma/signing", MailCodeSecret: "fotograma/mail-codes", Limits: testLimits(),
 	}
 	service, err := New(cfg, w.db, w.sqs, s3.NewFromConfig(config), w.secrets, w.clock.now, newID)
 	if err != nil {

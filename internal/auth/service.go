@@ -54,7 +54,7 @@ func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure auth: %w", err)
 	}
-	eraser := NewEraser(cfg.sweep(), db, queues, objects, now)
+	eraser := NewEraser(cfg.SweepConfig, db, queues, objects, now)
 	return &Service{
 		Store:     &Store{DB: db, Table: cfg.Table},
 		Attempts:  &ratelimit.Counter{DB: db, Table: cfg.Table},
@@ -91,7 +91,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (User, error) {
 	if err != nil {
 		return User{}, problem.In(problem.InvalidRequest, "body.email", err.Error())
 	}
-	name, err := checkName(r.Name)
+	name, err := checkName(r.Name, maxName)
 	if err != nil {
 		return User{}, err
 	}
@@ -117,11 +117,11 @@ func (s *Service) Register(ctx context.Context, r Registration) (User, error) {
 // checkName gives a name without surrounding space. It gives
 // problem.InvalidRequest for one that is too long or could break a mail's
 // header.
-func checkName(name string) (string, error) {
+func checkName(name string, longest int) (string, error) {
 	name = strings.TrimSpace(name)
 	switch {
-	case utf8.RuneCountInString(name) > maxName:
-		return "", problem.In(problem.InvalidRequest, "body.name", fmt.Sprintf("must have at most %d characters", maxName))
+	case utf8.RuneCountInString(name) > longest:
+		return "", problem.In(problem.InvalidRequest, "body.name", fmt.Sprintf("must have at most %d characters", longest))
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return "", problem.In(problem.InvalidRequest, "body.name", "must not contain control characters")
 	}
@@ -195,17 +195,22 @@ func (s *Service) authenticate(ctx context.Context, address, password string) (*
 	if err != nil {
 		return nil, err
 	}
+	return account, s.verify(ctx, account, password)
+}
+
+// verify gives problem.InvalidCredentials if a password is not the account's.
+func (s *Service) verify(ctx context.Context, account *profileRow, password string) error {
 	match, outdated, err := s.Passwords.Verify(ctx, password, account.PasswordHash)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !match {
-		return account, problem.New(problem.InvalidCredentials)
+		return problem.New(problem.InvalidCredentials)
 	}
 	if outdated {
 		s.rehash(ctx, account, password)
 	}
-	return account, nil
+	return nil
 }
 
 // rehash brings a hash to today's parameters. Where that fails, the next login

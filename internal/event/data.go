@@ -49,8 +49,8 @@ type Archive struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 }
 
-// UserRegistered says that a person has an account. Like the next two it carries
-// an address and a name, and goes from auth to notification and nowhere else.
+// UserRegistered says that a person has an account. Like ContactChanged,
+// EmailChanged and CodeRequested it carries an address and a name, and goes from auth to notification and nowhere else.
 type UserRegistered struct {
 	UserID string `json:"user_id"`
 	Email  string `json:"email"`

@@ -97,7 +97,7 @@ func (c *cache) get(i int64) *block {
 }
 
 // window returns how many blocks to read ahead: as many as were read in a row, so
-// that at most half of what is read is read in vain.
+// that beyond the first blocks at most half of what is read is read in vain.
 func (c *cache) window() int64 {
 	if c.run == 0 {
 		return 0

@@ -30,6 +30,7 @@
 // Every input is taken to be hostile. The program gets four pipes and nothing
 // else: no shell, no inherited environment, no file, no network, only the demuxers
 // of real containers (no playlists, no image sequences, no devices), bounds on
-// picture size, allocation and silence, and a process group that is killed as a
-// whole when the context ends or a limit is reached.
+// picture size, memory, CPU time, silence and the archive's size, and a process group
+// that is killed as a whole when the context ends or a limit is reached. It takes
+// from itself the system calls that it does not need (confine.c).
 package frames

@@ -27,8 +27,9 @@ type Config struct {
 	Program string
 	// Limits for every video; [DefaultLimits] if zero.
 	Limits Limits
-	// Threads is how many decoding threads a video gets, and how many pictures are
-	// encoded side by side; as many as there are CPUs for this process if 0.
+	// Threads is how many threads decode a video, beside the one that feeds them
+	// where there are several, and how many pictures are encoded side by side; as
+	// many as there are CPUs for this process if 0.
 	Threads int
 }
 
@@ -187,7 +188,7 @@ func (e *Engine) open(ctx context.Context, src Source, do func(context.Context, 
 	})
 	defer watch.stop()
 	in := &input{cache: newCache(src, watch.life), watch: watch}
-	in.cache.expect(0, firstBlocks*blockSize, false) // while the program starts
+	in.cache.expect(0, firstBlocks*blockSize, false) // which also tells a stranger
 	in.cache.expect(src.Size()-1, src.Size(), false)
 	err := in.refuseStranger()
 	if err == nil {

@@ -8,7 +8,7 @@ import (
 
 // Source is a video file that can be read anywhere.
 //
-// ReadAt is called from several goroutines at once, for blocks of 1 to 4 MiB;
+// ReadAt is called from several goroutines at once, for 256 KiB to 2 MiB;
 // each call may be one request to a remote store. It should return soon after
 // the context given to [Engine.Extract] has ended: the engine waits for it.
 // An error from it, other than [io.EOF] at the end, ends the extraction and is

@@ -2,7 +2,6 @@ package notification
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"github.com/fotograma/fotograma/internal/event"
@@ -27,11 +26,7 @@ var told = export.Kinds{
 }
 
 // export writes down what this service keeps of a person.
-func (s *Service) export(ctx context.Context, e event.Event) error {
-	request, err := event.As[event.ExportRequested](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (s *Service) export(ctx context.Context, request event.ExportRequested) error {
 	kinds, err := told.Tell(ctx, s.Store.People, request.UserID)
 	if err != nil {
 		return err

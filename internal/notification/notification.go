@@ -13,7 +13,8 @@
 // have us flood it, an address that is not verified gets few mails
 // (Config.UnverifiedMails), enough to see how one's first videos ended, and after
 // them none until it is verified. Mails with codes are not among them: auth limits
-// how often they can be asked for.
+// how often they can be asked for. Nor are those that tell of a changed address,
+// of which there is one for each.
 package notification
 
 import (
@@ -29,7 +30,6 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/locale"
-	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/problem"
@@ -44,7 +44,7 @@ type Config struct {
 	MailCodeSecret string `env:"MAIL_CODE_SECRET,required"` // name or ARN
 
 	// UnverifiedMails is how many mails are sent to an address that is not
-	// verified, codes not counted.
+	// verified, codes and notices of a changed address not counted.
 	UnverifiedMails int    `env:"UNVERIFIED_MAILS" envDefault:"5"`
 	ArchivesBucket  string `env:"ARCHIVES_BUCKET,required"`
 }
@@ -83,44 +83,35 @@ func (s *Service) HandleMessage(ctx context.Context, m events.SQSMessage) error 
 }
 
 func (s *Service) handle(ctx context.Context, e event.Event) error {
-	ctx = logging.With(ctx, slog.String("subject", e.Subject()))
 	switch e.Type() {
 	case event.ExportRequested{}.EventType():
-		return s.export(ctx, e)
+		return event.With(e, func(d event.ExportRequested) error { return s.export(ctx, d) })
 	case event.UserRegistered{}.EventType():
-		return s.registered(ctx, e)
+		return event.With(e, func(d event.UserRegistered) error { return s.registered(ctx, d) })
 	case event.ContactChanged{}.EventType():
-		return s.contactChanged(ctx, e)
+		return event.With(e, func(d event.ContactChanged) error { return s.contactChanged(ctx, d) })
 	case event.CodeRequested{}.EventType():
-		return s.codeRequested(ctx, e)
+		return event.With(e, func(d event.CodeRequested) error { return s.codeRequested(ctx, e, d) })
 	case event.PasswordChanged{}.EventType():
-		return s.passwordChanged(ctx, e)
+		return event.With(e, func(d event.PasswordChanged) error { return s.passwordChanged(ctx, e, d) })
 	case event.EmailChanged{}.EventType():
-		return s.emailChanged(ctx, e)
+		return event.With(e, func(d event.EmailChanged) error { return s.emailChanged(ctx, e, d) })
 	case event.ProcessingCompleted{}.EventType():
-		return s.completed(ctx, e)
+		return event.With(e, func(d event.ProcessingCompleted) error { return s.completed(ctx, e, d) })
 	case event.ProcessingFailed{}.EventType():
-		return s.failed(ctx, e)
+		return event.With(e, func(d event.ProcessingFailed) error { return s.failed(ctx, e, d) })
 	default:
 		return fmt.Errorf("%w: no mail for %s", event.ErrMalformed, e.Type())
 	}
 }
 
-func (s *Service) registered(ctx context.Context, e event.Event) error {
-	data, err := event.As[event.UserRegistered](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (s *Service) registered(ctx context.Context, data event.UserRegistered) error {
 	return s.Store.PutContact(ctx, Contact{
 		UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale),
 	}, 1)
 }
 
-func (s *Service) contactChanged(ctx context.Context, e event.Event) error {
-	data, err := event.As[event.ContactChanged](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (s *Service) contactChanged(ctx context.Context, data event.ContactChanged) error {
 	return s.Store.PutContact(ctx, Contact{
 		UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale), Verified: data.Verified,
 	}, data.Version)
@@ -128,11 +119,7 @@ func (s *Service) contactChanged(ctx context.Context, e event.Event) error {
 
 // codeRequested mails a code to where the event says: the person is perhaps not
 // known yet, or the address not theirs yet.
-func (s *Service) codeRequested(ctx context.Context, e event.Event) error {
-	data, err := event.As[event.CodeRequested](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (s *Service) codeRequested(ctx context.Context, e event.Event, data event.CodeRequested) error {
 	if data.Email == "" {
 		return nil // see event.CodeRequested
 	}
@@ -166,30 +153,18 @@ func (s *Service) codeContent(k kind, data event.CodeRequested, code string) con
 	return content{Code: code, ExpiresAt: data.ExpiresAt, Link: s.WebOrigin + codePages[k] + "#" + fragment.Encode()}
 }
 
-func (s *Service) passwordChanged(ctx context.Context, e event.Event) error {
-	data, err := event.As[event.PasswordChanged](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (s *Service) passwordChanged(ctx context.Context, e event.Event, data event.PasswordChanged) error {
 	return s.mail(ctx, e, data.UserID, kindPasswordChanged, content{})
 }
 
 // emailChanged tells the address that was a person's, at most once for each
 // address that they have verified since.
-func (s *Service) emailChanged(ctx context.Context, e event.Event) error {
-	data, err := event.As[event.EmailChanged](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (s *Service) emailChanged(ctx context.Context, e event.Event, data event.EmailChanged) error {
 	to := Contact{UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale)}
 	return s.send(ctx, e, to, kindEmailChanged, content{})
 }
 
-func (s *Service) completed(ctx context.Context, e event.Event) error {
-	data, err := event.As[event.ProcessingCompleted](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (s *Service) completed(ctx context.Context, e event.Event, data event.ProcessingCompleted) error {
 	return s.mail(ctx, e, data.OwnerID, kindCompleted, content{
 		Filename:  data.Filename,
 		Frames:    data.Archive.Frames,
@@ -200,11 +175,7 @@ func (s *Service) completed(ctx context.Context, e event.Event) error {
 	})
 }
 
-func (s *Service) failed(ctx context.Context, e event.Event) error {
-	data, err := event.As[event.ProcessingFailed](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (s *Service) failed(ctx context.Context, e event.Event, data event.ProcessingFailed) error {
 	return s.mail(ctx, e, data.OwnerID, kindFailed, content{
 		Filename: data.Filename,
 		Notices:  []string{data.Code},

@@ -10,9 +10,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fotograma/fotograma/internal/frames"
+	"github.com/fotograma/fotograma/internal/platform/bucket"
 )
 
-// sideBySide is how many requests of one assembly are under way at a time.
+// sideBySide is how many requests of one assembly, or of one export, are under way at
+// a time.
 const sideBySide = 8
 
 // assemble makes the archive of the segments, which are all done.
@@ -38,7 +40,7 @@ func (j *running) assemble(ctx context.Context) error {
 		return err
 	}
 	result, err := a.join(ctx)
-	if isCode(err, "NoSuchUpload") {
+	if bucket.IsCode(err, "NoSuchUpload") {
 		result, err = a.joined(ctx, err)
 	}
 	if err != nil {

@@ -24,35 +24,27 @@ func (c *Control) HandleCommand(ctx context.Context, m events.SQSMessage) error 
 
 func (c *Control) handle(ctx context.Context, e event.Event) error {
 	if e.Type() == (event.ExportRequested{}).EventType() {
-		return c.export(ctx, e)
+		return event.With(e, func(d event.ExportRequested) error { return c.export(ctx, d) })
 	}
 	ctx = logging.With(ctx, slog.String("video_id", e.Subject()))
 	switch e.Type() {
 	case event.CancelRequested{}.EventType():
-		return c.cancel(ctx, e)
+		return event.With(e, func(d event.CancelRequested) error { return c.cancel(ctx, d) })
 	case event.VideoDeleted{}.EventType():
-		return c.delete(ctx, e)
+		return event.With(e, func(d event.VideoDeleted) error { return c.delete(ctx, d) })
 	default:
 		return fmt.Errorf("%w: no command %s", event.ErrMalformed, e.Type())
 	}
 }
 
-func (c *Control) cancel(ctx context.Context, e event.Event) error {
-	data, err := event.As[event.CancelRequested](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
-	_, err = c.end(ctx, data.VideoRef, Cancelled, event.ProcessingCancelled(data))
+func (c *Control) cancel(ctx context.Context, data event.CancelRequested) error {
+	_, err := c.end(ctx, data.VideoRef, Cancelled, event.ProcessingCancelled(data))
 	return err
 }
 
 // delete removes all that is kept of a video, and sees to it that nothing comes
 // after: an upload whose signature is still valid would otherwise begin a job.
-func (c *Control) delete(ctx context.Context, e event.Event) error {
-	data, err := event.As[event.VideoDeleted](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (c *Control) delete(ctx context.Context, data event.VideoDeleted) error {
 	job, err := c.Store.Bury(ctx, data.VideoRef, c.Now())
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
@@ -87,21 +88,25 @@ type told struct {
 }
 
 // export writes down what this service keeps of a person.
-func (c *Control) export(ctx context.Context, e event.Event) error {
-	request, err := event.As[event.ExportRequested](e)
-	if err != nil {
-		return fmt.Errorf("read event: %w", err)
-	}
+func (c *Control) export(ctx context.Context, request event.ExportRequested) error {
 	videos, err := c.Store.Videos(ctx, request.UserID)
 	if err != nil {
 		return err
 	}
-	jobs := []told{}
-	for _, id := range videos {
-		job, err := c.Store.Get(ctx, id)
-		if err != nil {
+	found := make([]*Job, len(videos))
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for i, id := range videos {
+		group.Go(func() (err error) {
+			found[i], err = c.Store.Get(reading, id)
 			return err
-		}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	jobs := []told{}
+	for _, job := range found {
 		if job == nil { // the index runs behind
 			continue
 		}

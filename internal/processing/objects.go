@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/bucket"
@@ -51,7 +50,7 @@ type Source struct {
 // there is none.
 func (o *Objects) Find(ctx context.Context, key string) (*Source, error) {
 	out, err := o.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &o.Uploads, Key: &key})
-	if isCode(err, "NotFound") {
+	if bucket.IsCode(err, "NotFound") {
 		return nil, errGone
 	}
 	if err != nil {
@@ -120,7 +119,7 @@ func (s *Source) open(byteRange string) (io.ReadCloser, error) {
 		in.Range = &byteRange
 	}
 	out, err := s.objects.S3.GetObject(s.ctx, in)
-	if isCode(err, "NoSuchKey") || isCode(err, "PreconditionFailed") {
+	if bucket.IsCode(err, "NoSuchKey") || bucket.IsCode(err, "PreconditionFailed") {
 		return nil, errGone
 	}
 	if err != nil {
@@ -194,7 +193,7 @@ func (o *Objects) getJSON(ctx context.Context, key string, value any) error {
 // length gives the size of an object of the archives bucket; -1 if there is none.
 func (o *Objects) length(ctx context.Context, key string) (int64, error) {
 	out, err := o.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &o.Archives, Key: &key})
-	if isCode(err, "NotFound") {
+	if bucket.IsCode(err, "NotFound") {
 		return -1, nil
 	}
 	if err != nil {
@@ -288,9 +287,4 @@ func (o *Objects) RemoveUpload(ctx context.Context, key string) error {
 		return fmt.Errorf("delete upload: %w", err)
 	}
 	return nil
-}
-
-func isCode(err error, code string) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == code
 }

@@ -17,7 +17,7 @@ func (p *Projector) erase(ctx context.Context, userID string) error {
 	if err := p.Store.People.Bury(ctx, userID); err != nil {
 		return err
 	}
-	slog.InfoContext(ctx, "person erased", "user_id", userID)
+	slog.InfoContext(ctx, "person erased")
 	return p.Store.People.Clear(ctx, userID)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/export"
-	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
@@ -29,7 +27,6 @@ func (l *Listener) HandleMessage(ctx context.Context, m events.SQSMessage) error
 }
 
 func (l *Listener) handle(ctx context.Context, e event.Event) error {
-	ctx = logging.With(ctx, slog.String("subject", e.Subject()))
 	switch e.Type() {
 	case event.ProcessingCompleted{}.EventType():
 		return event.With(e, func(d event.ProcessingCompleted) error {

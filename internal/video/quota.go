@@ -253,14 +253,14 @@ func (s *Service) room(ctx context.Context, ownerID string, change totals, now t
 	return nil
 }
 
-// charged makes a transaction that charges a person, again when a quota that was
-// used up has room by the time that it is looked at.
+// charged makes a transaction that charges a person. Where that finds a quota used
+// up, it tells which; or makes it again, if there is room by the time that it looks.
 func (s *Service) charged(ctx context.Context, ownerID string, change totals, now time.Time, transact func() error) error {
 	for {
-		if err := s.room(ctx, ownerID, change, now); err != nil {
+		if err := transact(); !errors.Is(err, errQuota) {
 			return err
 		}
-		if err := transact(); !errors.Is(err, errQuota) {
+		if err := s.room(ctx, ownerID, change, now); err != nil {
 			return err
 		}
 	}

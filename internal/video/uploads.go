@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/bucket"
@@ -108,7 +107,7 @@ func (u *Uploads) Parts(ctx context.Context, v *Video) ([]Part, error) {
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
-		if isCode(err, "NoSuchUpload") {
+		if bucket.IsCode(err, "NoSuchUpload") {
 			return nil, errNoUpload
 		}
 		if err != nil {
@@ -133,7 +132,7 @@ func (u *Uploads) Finish(ctx context.Context, v *Video, parts []Part) error {
 		Bucket: &u.Bucket, Key: aws.String(v.Key()), UploadId: &v.UploadID,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: completed},
 	})
-	if isCode(err, "NoSuchUpload") {
+	if bucket.IsCode(err, "NoSuchUpload") {
 		return errNoUpload
 	}
 	if err != nil {
@@ -145,7 +144,7 @@ func (u *Uploads) Finish(ctx context.Context, v *Video, parts []Part) error {
 // Arrived tells whether the file is there.
 func (u *Uploads) Arrived(ctx context.Context, v *Video) (bool, error) {
 	_, err := u.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &u.Bucket, Key: aws.String(v.Key())})
-	if isCode(err, "NotFound") {
+	if bucket.IsCode(err, "NotFound") {
 		return false, nil
 	}
 	if err != nil {
@@ -158,7 +157,7 @@ func (u *Uploads) Arrived(ctx context.Context, v *Video) (bool, error) {
 //
 // IAM: beside what is said above, s3:ListBucketMultipartUploads on the bucket.
 func (u *Uploads) Clear(ctx context.Context, ownerID string) error {
-	return bucket.Bucket{S3: u.S3, Name: u.Bucket}.Clear(ctx, ownerID+"/")
+	return u.bucket().Clear(ctx, ownerID+"/")
 }
 
 // Remove deletes the file and aborts its multipart upload, as far as they
@@ -167,11 +166,7 @@ func (u *Uploads) Remove(ctx context.Context, v *Video) error {
 	if err := u.Abort(ctx, v); err != nil {
 		return err
 	}
-	_, err := u.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &u.Bucket, Key: aws.String(v.Key())})
-	if err != nil {
-		return fmt.Errorf("delete the upload: %w", err)
-	}
-	return nil
+	return u.bucket().Delete(ctx, v.Key())
 }
 
 // Abort aborts the video's multipart upload, if it has one that goes on.
@@ -179,16 +174,7 @@ func (u *Uploads) Abort(ctx context.Context, v *Video) error {
 	if v.UploadID == "" {
 		return nil
 	}
-	_, err := u.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
-		Bucket: &u.Bucket, Key: aws.String(v.Key()), UploadId: &v.UploadID,
-	})
-	if err != nil && !isCode(err, "NoSuchUpload") {
-		return fmt.Errorf("abort multipart upload: %w", err)
-	}
-	return nil
+	return u.bucket().Abort(ctx, v.Key(), v.UploadID)
 }
 
-func isCode(err error, code string) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == code
-}
+func (u *Uploads) bucket() bucket.Bucket { return bucket.Bucket{S3: u.S3, Name: u.Bucket} }

@@ -1,4 +1,4 @@
-// Package bucket empties parts of S3 buckets.
+// Package bucket empties parts of S3 buckets, and reads S3's errors.
 //
 // IAM: s3:DeleteObject on the objects and s3:ListBucket on the bucket; to abort,
 // s3:AbortMultipartUpload on the objects and s3:ListBucketMultipartUploads on the
@@ -37,8 +37,8 @@ func (b Bucket) Unfinished(ctx context.Context, prefix string) ([]types.Multipar
 	return all, nil
 }
 
-// AbortAll aborts the multipart uploads that are under way under a prefix.
-func (b Bucket) AbortAll(ctx context.Context, prefix string) error {
+// abortAll aborts the multipart uploads that are under way under a prefix.
+func (b Bucket) abortAll(ctx context.Context, prefix string) error {
 	unfinished, err := b.Unfinished(ctx, prefix)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (b Bucket) Abort(ctx context.Context, key, uploadID string) error {
 	_, err := b.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
 		Bucket: &b.Name, Key: &key, UploadId: &uploadID,
 	})
-	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "NoSuchUpload" {
+	if IsCode(err, "NoSuchUpload") {
 		return nil
 	}
 	if err != nil {
@@ -89,7 +89,7 @@ func (b Bucket) DeleteAll(ctx context.Context, prefix string, keep ...string) er
 // Clear aborts what is being uploaded under a prefix, and deletes what lies there,
 // all but the keys to keep.
 func (b Bucket) Clear(ctx context.Context, prefix string, keep ...string) error {
-	if err := b.AbortAll(ctx, prefix); err != nil {
+	if err := b.abortAll(ctx, prefix); err != nil {
 		return err
 	}
 	return b.DeleteAll(ctx, prefix, keep...)
@@ -119,4 +119,10 @@ func (b Bucket) Delete(ctx context.Context, keys ...string) error {
 		}
 	}
 	return nil
+}
+
+// IsCode tells whether an error is S3's answer with a code.
+func IsCode(err error, code string) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && api.ErrorCode() == code
 }

@@ -23,7 +23,7 @@ func (t *Table) Receive(
 	if err != nil {
 		return fmt.Errorf("read event: %w", err)
 	}
-	ctx = logging.With(ctx, slog.String("event", e.Type()))
+	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("subject", e.Subject()))
 	if e.Type() == (event.AccountErased{}).EventType() {
 		return erase(ctx, person)
 	}

@@ -56,7 +56,7 @@ bool past_end(struct extraction *x, int64_t t) {
     if (x->plan->declared_end == AV_NOPTS_VALUE || t < x->plan->declared_end || first < 0)
         return false;
     const AVIndexEntry *e = avformat_index_get_entry(x->stream, first);
-    if (x->dts == AV_NOPTS_VALUE || e->timestamp <= x->dts || e->pos - avio_tell(x->format->pb) < JUMP_BYTES)
+    if (!worth_a_jump(x, e))
         return false;
     leave_out(x, x->queue_count);
     x->latest = x->before_that = AV_NOPTS_VALUE;

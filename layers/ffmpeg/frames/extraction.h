@@ -97,6 +97,7 @@ int index_before(const struct extraction *x, int64_t t, bool any);
 int64_t last_start(const struct extraction *x, int64_t t);
 void announce(const struct extraction *x, int64_t t, int64_t instant);
 bool seek_before(struct extraction *x, int64_t t);
+bool worth_a_jump(const struct extraction *x, const AVIndexEntry *e);
 void jump(struct extraction *x, int64_t t, int64_t instant);
 
 // forecast.c

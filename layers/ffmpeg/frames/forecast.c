@@ -3,16 +3,18 @@
 // A picture is on display from its own timestamp to the next one's, so for an
 // instant T the picture wanted is the one with the largest timestamp up to T.
 // No picture is shown before its packet's decoding timestamp; so once a packet
-// with a DTS after T was read, that picture is known, and nothing was decoded to
-// know it. Packets wait meanwhile (queue). Then
+// with a DTS after T was read, that picture is known, and nothing had to be decoded
+// to know it. Packets wait meanwhile (queue). Then
 //
 //   - what lies before the last starting point up to T is left out,
-//   - what lies between there and the wanted picture is decoded, except that the
-//     decoder is told to leave out pictures that no other needs (skip_frame),
+//   - what lies between there and the wanted picture is decoded, except for pictures
+//     that no other needs: they are not handed to the decoder, or it is told to
+//     leave them out (skip_frame) where only it can tell,
 //   - what lies after it goes on waiting,
 //
 // and where the container's index knows a starting point further on that is
-// still before T, reading goes on there.
+// still before T, reading goes on there. Where it says that there is none, what
+// waits is decoded while more is read.
 //
 // All of this is a forecast. Whether it was right is seen in what the decoder
 // gives: pictures in the order of their timestamps, each wanted one among them.

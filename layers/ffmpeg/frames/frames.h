@@ -138,7 +138,7 @@ struct packet_kind read_packet_kind(struct packet_reader *r, const AVPacket *pac
 // extraction.c: what is planned.
 void extract(AVFormatContext *format, const struct plan *p, const struct limits *l);
 
-// image.c: from chosen pictures to records, in a thread of its own.
+// image.c: from chosen pictures to records, in threads of their own.
 struct images;
 struct chosen {
     int64_t pts;

@@ -335,7 +335,7 @@ struct images *start_images(const struct plan *p, AVRational sample_aspect) {
     for (int i = 0; i < im->worker_count; i++) {
         im->workers[i].images = im;
         if (pthread_create(&im->workers[i].thread, NULL, work, &im->workers[i]) != 0)
-            fail("too_much_memory", "no thread: it needs a stack");
+            fail("engine_failed", "no thread");
     }
     return im;
 }

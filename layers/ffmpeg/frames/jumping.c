@@ -133,6 +133,12 @@ static int64_t reordering(const struct extraction *x) {
     return av_rescale_q_rnd(s->codecpar->video_delay, av_inv_q(s->avg_frame_rate), s->time_base, AV_ROUND_UP);
 }
 
+// worth_a_jump tells that an entry of the index was not read yet and lies so far
+// ahead that reading on to it would take longer.
+bool worth_a_jump(const struct extraction *x, const AVIndexEntry *e) {
+    return x->dts != AV_NOPTS_VALUE && e->timestamp > x->dts && e->pos - avio_tell(x->format->pb) >= JUMP_BYTES;
+}
+
 // jump goes to the starting point for the picture at t, if the index knows one
 // that was not read yet. One that is decoded before t may be shown after it: that
 // would be none, and the one before it may lie behind.
@@ -142,10 +148,7 @@ void jump(struct extraction *x, int64_t t, int64_t instant) {
         return;
     }
     int start = index_before(x, t - reordering(x), false);
-    if (start < 0 || x->dts == AV_NOPTS_VALUE)
-        return;
-    const AVIndexEntry *e = avformat_index_get_entry(x->stream, start);
-    if (e->timestamp <= x->dts || e->pos - avio_tell(x->format->pb) < JUMP_BYTES)
+    if (start < 0 || !worth_a_jump(x, avformat_index_get_entry(x->stream, start)))
         return;
     announce(x, t, instant);
     jump_before(x, t);

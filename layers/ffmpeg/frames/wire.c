@@ -206,7 +206,9 @@ static void *read_array(size_t count, size_t size) {
     if (count == 0)
         return NULL;
     void *array = av_malloc_array(count, size);
-    if (array == NULL || fread(array, size, count, stdin) != count)
+    if (array == NULL)
+        fail_memory();
+    if (fread(array, size, count, stdin) != count)
         hang_up();
     return array;
 }
@@ -247,7 +249,8 @@ void read_plan(struct plan *p) {
         bool known = set_number(numbers, LENGTH(numbers), key, value);
         for (size_t i = 0; i < LENGTH(texts); i++) {
             if (strcmp(key, texts[i].key) == 0) {
-                *texts[i].value = av_strdup(value);
+                if ((*texts[i].value = av_strdup(value)) == NULL)
+                    fail_memory();
                 known = true;
             }
         }
