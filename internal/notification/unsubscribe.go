@@ -1,0 +1,94 @@
+package notification
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/fotograma/fotograma/internal/platform/mailcode"
+	"github.com/fotograma/fotograma/internal/platform/problem"
+)
+
+// Unsubscribes makes and reads the tokens by which whoever has a mail switches off
+// mails of its kind, without a login (RFC 8058).
+//
+// A token is good for that alone, and for as long as its key's version is kept:
+//
+//	<key ID>.<user ID>.<kind>.<HMAC-SHA-256 of the purpose, the user ID and the kind, base64url>
+type Unsubscribes struct {
+	Keys      *mailcode.Keys
+	WebOrigin string
+}
+
+// unsubscribePurpose sets these MACs apart from all others.
+const unsubscribePurpose = "fotograma unsubscribe v1"
+
+// token makes the token of a person and a kind of mails.
+func (u *Unsubscribes) token(ctx context.Context, userID string, k kind) (string, error) {
+	keyID, key, err := u.Keys.Current(ctx)
+	if err != nil {
+		return "", err
+	}
+	mac := base64.RawURLEncoding.EncodeToString(unsubscribeMAC(key, userID, k))
+	return strings.Join([]string{keyID, userID, string(k), mac}, "."), nil
+}
+
+// read gives whose mails of which kind a token switches off; problem.InvalidLink
+// if nobody made it.
+func (u *Unsubscribes) read(ctx context.Context, token string) (userID string, k kind, err error) {
+	refused := problem.New(problem.InvalidLink)
+	parts := strings.Split(token, ".")
+	if len(parts) != 4 {
+		return "", "", refused
+	}
+	keyID, userID, k := parts[0], parts[1], kind(parts[2])
+	mac, err := base64.RawURLEncoding.DecodeString(parts[3])
+	if err != nil || !k.optional() || len(keyID) < minVersionID || len(keyID) > maxVersionID {
+		return "", "", refused
+	}
+	key, err := u.Keys.Version(ctx, keyID)
+	if _, unknown := errors.AsType[*types.ResourceNotFoundException](err); unknown {
+		slog.InfoContext(ctx, "no such version of the unsubscribe key", "error", err)
+		return "", "", refused
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if !hmac.Equal(mac, unsubscribeMAC(key, userID, k)) {
+		return "", "", refused
+	}
+	return userID, k, nil
+}
+
+// How long the IDs of a secret's versions are: Secrets Manager takes no others.
+const (
+	minVersionID = 32
+	maxVersionID = 64
+)
+
+func unsubscribeMAC(key []byte, userID string, k kind) []byte {
+	mac := hmac.New(sha256.New, key)
+	for _, member := range []string{unsubscribePurpose, userID, string(k)} {
+		mac.Write([]byte(member))
+		mac.Write([]byte{0})
+	}
+	return mac.Sum(nil)
+}
+
+// address is where a mail program sends the request of RFC 8058.
+func (u *Unsubscribes) address(token string) string {
+	return u.WebOrigin + "/v1/notifications/unsubscribe?" + url.Values{"token": {token}}.Encode()
+}
+
+// page is where a person goes; the token is in the fragment, which a browser sends
+// to nobody.
+func (u *Unsubscribes) page(token string) string {
+	return u.WebOrigin + "/unsubscribe#" + url.Values{"token": {token}}.Encode()
+}
