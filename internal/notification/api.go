@@ -170,12 +170,11 @@ func (h handlers) unsubscribe(ctx context.Context, in *unsubscribeInput) (*struc
 	if err != nil {
 		return nil, err
 	}
-	err = h.Store.turnOff(ctx, userID, k)
-	if errors.Is(err, errNobody) {
-		return nil, nil
-	}
-	if err == nil {
+	switch err = h.Store.turnOff(ctx, userID, k); {
+	case err == nil:
 		slog.InfoContext(ctx, "mails switched off by one click", "kind", string(k))
+	case errors.Is(err, errNobody):
+		err = nil
 	}
 	return nil, err
 }

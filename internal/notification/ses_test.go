@@ -14,12 +14,18 @@ import (
 	"github.com/fotograma/fotograma/internal/notification"
 )
 
+// takenMail is a mail as SES took it.
+type takenMail struct {
+	To      []string `json:"to"`
+	From    string   `json:"from"`
+	Subject string   `json:"subject"`
+	Text    string   `json:"text"`
+	HTML    string   `json:"html"`
+}
+
 // sent sends a mail through the local SES, and gives it as it was taken, and its
-// headers.
-func sent(t *testing.T, m notification.Mail) (taken struct {
-	To                        []string
-	From, Subject, Text, HTML string
-}, header mail.Header) {
+// header.
+func sent(t *testing.T, m notification.Mail) (takenMail, mail.Header) {
 	t.Helper()
 	cloud := localtest.Start(t)
 	sender := &notification.SES{Client: ses.NewFromConfig(cloud.Config), From: cloud.Env(t, "NotifyFunction")["MAIL_FROM"]}
@@ -39,18 +45,17 @@ func sent(t *testing.T, m notification.Mail) (taken struct {
 		}
 		return string(body)
 	}
-	var inbox struct{ Messages []json.RawMessage }
+	var inbox struct {
+		Messages []takenMail `json:"messages"`
+	}
 	if err := json.Unmarshal([]byte(get("messages")), &inbox); err != nil || len(inbox.Messages) != 1 {
 		t.Fatalf("%d mails, %v", len(inbox.Messages), err)
-	}
-	if err := json.Unmarshal(inbox.Messages[0], &taken); err != nil {
-		t.Fatal(err)
 	}
 	message, err := mail.ReadMessage(strings.NewReader(get("mails/" + id + "/source")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return taken, message.Header
+	return inbox.Messages[0], message.Header
 }
 
 func TestAMailIsTakenAsItWasWritten(t *testing.T) {

@@ -151,8 +151,11 @@ func (w *world) list(query string) (kinds []string, next string) {
 	w.t.Helper()
 	a := w.request("GET", "/v1/notifications"+query, "")
 	var page struct {
-		Notifications []struct{ Kind, Channel string }
-		NextCursor    string `json:"next_cursor"`
+		Notifications []struct {
+			Kind    string `json:"kind"`
+			Channel string `json:"channel"`
+		} `json:"notifications"`
+		NextCursor string `json:"next_cursor"`
 	}
 	if err := json.Unmarshal(a.Body.Bytes(), &page); a.Code != 200 || err != nil {
 		w.t.Fatalf("%d %s", a.Code, a.Body)
