@@ -19,7 +19,8 @@ import (
 // Unsubscribes makes and reads the tokens by which whoever has a mail switches off
 // mails of its kind, without a login (RFC 8058).
 //
-// A token is good for that alone, and for as long as its key's version is kept:
+// A token is good for that alone, and for as long as Secrets Manager keeps the version
+// of the key that it names:
 //
 //	<key ID>.<user ID>.<kind>.<HMAC-SHA-256 of the purpose, the user ID and the kind, base64url>
 type Unsubscribes struct {

@@ -38,6 +38,7 @@ test("A person switches a mail off, sees which came, and is told what could not 
   assert.equal(await failed.isChecked(), true);
   assert.equal(await part.getByRole("link", { name: "A video could not be processed" }).getAttribute("href"), `/videos/${id}`);
   await part.getByText("Code to confirm the e-mail").waitFor();
+  await lookAt(page, "notifications");
 
   page.provoked.push(/ERR_FAILED/);
   await page.route("**/notifications/preferences", (route) => route.abort());

@@ -102,12 +102,10 @@ function useToken(): string {
 export function Unsubscribe() {
   const token = useToken();
   return (
-    <div class="door">
-      <section class="card">
-        <Heading title={t.unsubscribe_title} />
-        <Stop key={token} token={token} />
-      </section>
-    </div>
+    <section class="card">
+      <Heading title={t.unsubscribe_title} />
+      <Stop key={token} token={token} />
+    </section>
   );
 }
 
