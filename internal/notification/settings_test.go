@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -144,6 +145,26 @@ func TestPreferencesThatAreNoneAreRefused(t *testing.T) {
 		}
 	}
 	w.wantPreferences(true, true)
+}
+
+// At whatever moment of an erasure somebody changes preferences, in the settings or by a
+// link, nothing of it stays.
+func TestChangesAndAnErasureAtOnceLeaveNothing(t *testing.T) {
+	w := newWorld(t)
+	for range 10 {
+		w.must("registered", person("en"))
+		w.must("e1", completed())
+		address := w.post.mails[len(w.post.mails)-1].Unsubscribe
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() { w.request("PUT", "/v1/notifications/preferences", `{"email":{"failed":false}}`) })
+			all.Go(func() { w.click(address) })
+		}
+		w.must("erased", event.AccountErased{UserID: "ana"})
+		all.Wait()
+		w.wantErased()
+		w.deleteTombstone() // for the next round
+	}
 }
 
 // list gives the kinds of mails on a page, and the cursor of the next.
