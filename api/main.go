@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fotograma/fotograma/internal/auth"
+	"github.com/fotograma/fotograma/internal/notification"
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/status"
 	"github.com/fotograma/fotograma/internal/video"
@@ -35,6 +36,8 @@ func services() map[string]func(*httpapi.API) {
 		"AuthFunction":   func(api *httpapi.API) { auth.Register(api, &auth.Service{}) },
 		"VideoFunction":  func(api *httpapi.API) { video.Register(api, &video.Service{}) },
 		"StatusFunction": func(api *httpapi.API) { status.Register(api, &status.Queries{}) },
+
+		"NotificationsFunction": func(api *httpapi.API) { notification.Register(api, &notification.Settings{}) },
 	}
 }
 

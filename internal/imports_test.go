@@ -14,7 +14,7 @@ const module = "github.com/fotograma/fotograma/"
 // rooms" in docs/design.md. A folder stands for everything below it; the longest
 // that fits counts.
 var arrows = map[string][]string{
-	"api":                      {"internal/auth", "internal/video", "internal/status", "internal/platform"},
+	"api":                      {"internal/auth", "internal/video", "internal/status", "internal/notification", "internal/platform"},
 	"cmd/fotograma":            {"internal/local", "internal/frames", "pkg/client", "web"},
 	"events":                   {},
 	"functions/auth":           {"internal/auth", "internal/platform"},
@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"functions/status":         {"internal/status", "internal/platform"},
 	"functions/projector":      {"internal/status", "internal/platform"},
 	"functions/notify":         {"internal/notification", "internal/platform"},
+	"functions/notifications":  {"internal/notification", "internal/platform"},
 	"internal/auth":            {"internal/event", "internal/platform"},
 	"internal/video":           {"internal/event", "internal/frames", "internal/platform"},
 	"internal/processing":      {"internal/event", "internal/frames", "internal/platform"},

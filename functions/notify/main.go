@@ -21,10 +21,15 @@ import (
 func main() {
 	var cfg notification.Config
 	fn := boot.Start(&cfg)
+	secrets := secretsmanager.NewFromConfig(fn.AWS)
 	service := &notification.Service{
-		Store:     notification.NewStore(dynamodb.NewFromConfig(fn.AWS), cfg.Table, time.Now),
-		Sender:    &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom},
-		Codes:     &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(fn.AWS), Secret: cfg.MailCodeSecret},
+		Store:  notification.NewStore(dynamodb.NewFromConfig(fn.AWS), cfg.Table, time.Now),
+		Sender: &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom},
+		Codes:  &mailcode.Keys{Secrets: secrets, Secret: cfg.MailCodeSecret},
+		Unsubscribes: &notification.Unsubscribes{
+			Keys:      &mailcode.Keys{Secrets: secrets, Secret: cfg.UnsubscribeSecret},
+			WebOrigin: cfg.WebOrigin,
+		},
 		Exports:   export.Writer{S3: s3.NewFromConfig(fn.AWS), Bucket: cfg.ArchivesBucket},
 		WebOrigin: cfg.WebOrigin,
 		Metrics:   fn.Metrics,

@@ -21,8 +21,9 @@ func (s *Service) erase(ctx context.Context, userID string) error {
 // told says which attributes of which kinds of rows people get to see of
 // themselves.
 var told = export.Kinds{
-	"contact": {"email", "name", "locale", "verified"},
-	"mail":    {"kind", "video_id", "sent_at"},
+	"contact":     {"email", "name", "locale", "verified"},
+	"mail":        {"kind", "video_id", "sent_at"},
+	"preferences": {string(kindCompleted), string(kindFailed)},
 }
 
 // export writes down what this service keeps of a person.

@@ -22,6 +22,10 @@ type Mail struct {
 	Subject string
 	Text    string
 	HTML    string
+
+	// Unsubscribe is where mail programs switch off mails of its kind (RFC 8058);
+	// empty if that cannot be done.
+	Unsubscribe string
 }
 
 // kind is what a mail is about; its templates are named after it.
@@ -47,6 +51,8 @@ type content struct {
 	Notices   []string // codes; templates see sentences
 	Link      string
 	Code      string
+
+	Unsubscribe string // page that switches off mails of its kind
 }
 
 //go:embed templates

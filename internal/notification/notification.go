@@ -15,6 +15,12 @@
 // them none until it is verified. Mails with codes are not among them: auth limits
 // how often they can be asked for. Nor are those that tell of a changed address,
 // of which there is one for each.
+//
+// # Mails that are not wanted
+//
+// People switch off mails about their videos, in their settings or by a link in such a
+// mail. What is switched off while such a mail is on its way to SES still comes. Mails
+// about the safety of the account cannot be switched off.
 package notification
 
 import (
@@ -41,12 +47,20 @@ type Config struct {
 	MailFrom  string `env:"MAIL_FROM,required"`
 	WebOrigin string `env:"WEB_ORIGIN,required"`
 
-	MailCodeSecret string `env:"MAIL_CODE_SECRET,required"` // name or ARN
+	MailCodeSecret    string `env:"MAIL_CODE_SECRET,required"`   // name or ARN
+	UnsubscribeSecret string `env:"UNSUBSCRIBE_SECRET,required"` // name or ARN
 
 	// UnverifiedMails is how many mails are sent to an address that is not
 	// verified, codes and notices of a changed address not counted.
 	UnverifiedMails int    `env:"UNVERIFIED_MAILS" envDefault:"5"`
 	ArchivesBucket  string `env:"ARCHIVES_BUCKET,required"`
+}
+
+// SettingsConfig is what the environment says of the HTTP side.
+type SettingsConfig struct {
+	Table             string `env:"NOTIFICATION_TABLE,required"`
+	WebOrigin         string `env:"WEB_ORIGIN,required"`
+	UnsubscribeSecret string `env:"UNSUBSCRIBE_SECRET,required"` // name or ARN
 }
 
 // Contact is whom to write to, and how.
@@ -65,13 +79,14 @@ type Sender interface {
 
 // Service handles the events of the notification queue.
 type Service struct {
-	Store     *Store
-	Sender    Sender
-	Codes     *mailcode.Keys
-	Exports   export.Writer
-	WebOrigin string // links in mails begin with it
-	Metrics   *metrics.Recorder
-	Now       func() time.Time
+	Store        *Store
+	Sender       Sender
+	Codes        *mailcode.Keys
+	Unsubscribes *Unsubscribes
+	Exports      export.Writer
+	WebOrigin    string // links in mails begin with it
+	Metrics      *metrics.Recorder
+	Now          func() time.Time
 
 	// UnverifiedMails is as in Config.
 	UnverifiedMails int
@@ -185,12 +200,20 @@ func (s *Service) failed(ctx context.Context, e event.Event, data event.Processi
 
 func (s *Service) link(videoID string) string { return s.WebOrigin + "/videos/" + videoID }
 
-// mail sends a person one mail about an event, unless it was sent before, or
-// their address is not verified and has had enough.
+// mail sends a person one mail about an event, unless it was sent before, they do
+// not want mails of its kind, or their address is not verified and has had enough.
 func (s *Service) mail(ctx context.Context, e event.Event, userID string, k kind, c content) error {
 	contact, err := s.Store.Contact(ctx, userID)
 	if err != nil {
 		return err // not known yet is an error too: the registration's event is under way
+	}
+	wanted, err := s.wanted(ctx, userID, k)
+	if err != nil {
+		return err
+	}
+	if !wanted {
+		slog.InfoContext(ctx, "mail not sent: the person has switched its kind off", "kind", string(k))
+		return nil
 	}
 	if !contact.Verified {
 		counted, err := s.Store.CountUnverified(ctx, userID, e.ID(), s.UnverifiedMails)
@@ -206,10 +229,20 @@ func (s *Service) mail(ctx context.Context, e event.Event, userID string, k kind
 	return s.send(ctx, e, contact, k, c)
 }
 
+// wanted tells whether a person gets mails of a kind. Every delivery of an event asks
+// anew, so that what is switched off while a mail waits to be tried again does not go out.
+func (s *Service) wanted(ctx context.Context, userID string, k kind) (bool, error) {
+	if !k.optional() {
+		return true, nil
+	}
+	found, err := s.Store.switches(ctx, userID)
+	return found.on(k), err
+}
+
 // send sends one mail about an event, unless it was sent before.
 func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k kind, c content) error {
 	c.Name = contact.Name
-	m, err := write(k, contact.Locale, c)
+	m, err := s.write(ctx, contact, k, c)
 	if err != nil {
 		return err
 	}
@@ -230,6 +263,21 @@ func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k ki
 	s.Metrics.Record(map[string]string{"Kind": string(k)}, metrics.Value{Name: "MailsSent", Unit: metrics.Count, Value: 1})
 	slog.InfoContext(ctx, "mail sent", "kind", string(k), "ses_message_id", id)
 	return s.Store.Confirm(context.WithoutCancel(ctx), claim, id)
+}
+
+// write writes a mail to a person, with the way to switch off its kind if there is one.
+func (s *Service) write(ctx context.Context, to Contact, k kind, c content) (Mail, error) {
+	if !k.optional() {
+		return write(k, to.Locale, c)
+	}
+	token, err := s.Unsubscribes.token(ctx, to.UserID, k)
+	if err != nil {
+		return Mail{}, err
+	}
+	c.Unsubscribe = s.Unsubscribes.page(token)
+	m, err := write(k, to.Locale, c)
+	m.Unsubscribe = s.Unsubscribes.address(token)
+	return m, err
 }
 
 // sentences gives the sentences of codes in a language.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/notification"
 	"github.com/fotograma/fotograma/internal/platform/export"
+	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
@@ -49,9 +51,12 @@ func (p *post) Send(_ context.Context, to string, m notification.Mail) (string, 
 	return fmt.Sprintf("ses-%d", len(p.mails)), nil
 }
 
+// world is the handler of events and the settings over local AWS.
 type world struct {
 	t       *testing.T
+	cloud   *localtest.AWS
 	service *notification.Service
+	handler http.Handler
 	post    *post
 	now     time.Time
 }
@@ -59,16 +64,34 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	cloud := localtest.Start(t)
-	w := &world{t: t, post: &post{}, now: noon}
+	w := &world{t: t, cloud: cloud, post: &post{}, now: noon}
 	now := func() time.Time { return w.now }
 	env := cloud.Env(t, "NotifyFunction")
 	w.service = &notification.Service{
 		Store:   notification.NewStore(dynamodb.NewFromConfig(cloud.Config), env["NOTIFICATION_TABLE"], now),
 		Exports: export.Writer{S3: s3.NewFromConfig(cloud.Config), Bucket: env["ARCHIVES_BUCKET"]},
 		Codes:   &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(cloud.Config), Secret: env["MAIL_CODE_SECRET"]},
-		Sender:  w.post, UnverifiedMails: 3, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
+		Unsubscribes: &notification.Unsubscribes{
+			Keys:      &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(cloud.Config), Secret: env["UNSUBSCRIBE_SECRET"]},
+			WebOrigin: "https://app.example",
+		},
+		Sender: w.post, UnverifiedMails: 3, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
 	}
+	api := httpapi.New(httpapi.Config{Now: now, NewID: func() string { return "r" }, Metrics: metrics.New(io.Discard, "Test", now)})
+	notification.Register(api, w.settings(cloud.Env(t, "NotificationsFunction")))
+	w.handler = api.Handler()
 	return w
+}
+
+// settings are those of another process than the service's.
+func (w *world) settings(env map[string]string) *notification.Settings {
+	return &notification.Settings{
+		Store: notification.NewStore(dynamodb.NewFromConfig(w.cloud.Config), env["NOTIFICATION_TABLE"], func() time.Time { return w.now }),
+		Unsubscribes: &notification.Unsubscribes{
+			Keys:      &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(w.cloud.Config), Secret: env["UNSUBSCRIBE_SECRET"]},
+			WebOrigin: "https://app.example",
+		},
+	}
 }
 
 func (w *world) handle(id string, data event.Data) error {

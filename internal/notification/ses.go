@@ -1,17 +1,19 @@
 package notification
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
 	"github.com/aws/aws-sdk-go-v2/service/ses/types"
+	"github.com/wneessen/go-mail"
 )
 
 // SES sends mails through Amazon SES.
 //
-// IAM: ses:SendEmail on the identity that From belongs to.
+// IAM: ses:SendRawEmail on the identity that From belongs to.
 type SES struct {
 	Client *ses.Client
 	From   string // as in the From header: "Name <address>"
@@ -19,19 +21,38 @@ type SES struct {
 
 // Send implements Sender.
 func (s *SES) Send(ctx context.Context, to string, m Mail) (string, error) {
-	utf8 := func(text string) *types.Content {
-		return &types.Content{Data: &text, Charset: aws.String("UTF-8")}
+	raw, err := s.compose(to, m)
+	if err != nil {
+		return "", err
 	}
-	out, err := s.Client.SendEmail(ctx, &ses.SendEmailInput{
-		Source:      &s.From,
-		Destination: &types.Destination{ToAddresses: []string{to}},
-		Message: &types.Message{
-			Subject: utf8(m.Subject),
-			Body:    &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)},
-		},
+	out, err := s.Client.SendRawEmail(ctx, &ses.SendRawEmailInput{
+		Destinations: []string{to}, RawMessage: &types.RawMessage{Data: raw},
 	})
 	if err != nil {
 		return "", fmt.Errorf("send mail: %w", err)
 	}
 	return aws.ToString(out.MessageId), nil
+}
+
+// compose writes a mail as RFC 5322 has it. SES puts its own Message-ID in.
+func (s *SES) compose(to string, m Mail) ([]byte, error) {
+	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
+	if err := msg.From(s.From); err != nil {
+		return nil, fmt.Errorf("write the sender: %w", err)
+	}
+	if err := msg.To(to); err != nil {
+		return nil, fmt.Errorf("write the recipient: %w", err)
+	}
+	msg.Subject(m.Subject)
+	if m.Unsubscribe != "" {
+		msg.SetListUnsubscribe(m.Unsubscribe)
+		msg.SetListUnsubscribePost()
+	}
+	msg.SetBodyString(mail.TypeTextPlain, m.Text)
+	msg.AddAlternativeString(mail.TypeTextHTML, m.HTML)
+	var raw bytes.Buffer
+	if _, err := msg.WriteTo(&raw); err != nil {
+		return nil, fmt.Errorf("write mail: %w", err)
+	}
+	return raw.Bytes(), nil
 }

@@ -20,10 +20,12 @@ import (
 //	pk             sk                  what
 //	user#<id>      contact             whom to write to
 //	user#<id>      mail#<event id>     a mail about one event: claimed, then sent
+//	user#<id>      preferences         which kinds of mails are switched on or off
 //	user#<id>      erased              all that stays of an erased person: see package erasure
 //
-// IAM: dynamodb:GetItem, PutItem, UpdateItem and DeleteItem on the table, and what
-// package erasure needs.
+// IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem and DeleteItem
+// on the table and what package erasure needs, the settings GetItem, Query, UpdateItem
+// and ConditionCheckItem.
 type Store struct {
 	DB     *dynamodb.Client
 	Table  string
@@ -129,7 +131,9 @@ type Claim struct {
 	At      time.Time
 }
 
-func (c Claim) key() dynamo.Key { return dynamo.Key{PK: "user#" + c.UserID, SK: "mail#" + c.EventID} }
+func (c Claim) key() dynamo.Key {
+	return dynamo.Key{PK: "user#" + c.UserID, SK: mailPrefix + c.EventID}
+}
 
 // Claim takes the right to send a mail. It gives errSent when the mail was sent,
 // and errUnderWay while another holds the right.

@@ -64,12 +64,20 @@ export async function until(what, ask) {
   }
 }
 
+/** The mails to an address whose subjects are like that, newest first. */
+async function mails(stack, email, subject) {
+  const answer = await fetch(`${stack.aws}/_fotograma/inbox/messages?limit=500&to=${encodeURIComponent(email)}`);
+  const { messages } = await answer.json();
+  return (messages ?? []).filter((mail) => subject.test(mail.subject));
+}
+
+/** The newest mail to an address with such a subject, once there is one. */
+export const mailTo = (stack, email, subject) => until(`a mail like ${subject} has come to ${email}`, async () => (await mails(stack, email, subject))[0]);
+
 /** The newest mail to an address whose subject begins with a code, once there are so many. */
 export function codeMail(stack, email, howMany = 1) {
   return until(`${howMany} codes have come to ${email}`, async () => {
-    const answer = await fetch(`${stack.aws}/_fotograma/inbox/messages?limit=500&to=${encodeURIComponent(email)}`);
-    const { messages } = await answer.json();
-    const codes = (messages ?? []).filter((mail) => /^[0-9A-Z]{4}-[0-9A-Z]{4} /.test(mail.subject));
+    const codes = await mails(stack, email, /^[0-9A-Z]{4}-[0-9A-Z]{4} /);
     return codes.length >= howMany && { ...codes[0], code: codes[0].subject.split(" ")[0] };
   });
 }

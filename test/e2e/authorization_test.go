@@ -99,6 +99,8 @@ var askings = map[string]asking{
 	"GET /v1/videos/{id}/parts":     {thing: someLargeVideoOf},
 	"POST /v1/videos/{id}/parts":    {thing: someLargeVideoOf, body: always(map[string]any{"part_numbers": []int{1}})},
 	"POST /v1/videos/{id}/retry":    {thing: someVideoOf},
+
+	"PUT /v1/notifications/preferences": {body: always(map[string]any{"email": map[string]bool{"completed": false}})},
 }
 
 // moving is what a person says to get another address.

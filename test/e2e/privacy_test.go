@@ -196,6 +196,10 @@ func (s *stack) lives(t testing.TB, small []byte, name string) *member {
 	for range 2 {
 		m.login()
 	}
+	wanted := true
+	if _, err := m.ChangeNotificationPreferences(t.Context(), client.EmailChanges{Completed: &wanted}); err != nil {
+		t.Fatal(err)
+	}
 	var asked struct {
 		Export struct {
 			ID string `json:"id"`

@@ -349,6 +349,7 @@ func unpack(t testing.TB, raw []byte) *archive {
 
 // mail is one that went to a person.
 type mail struct {
+	ID      string `json:"id"`
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
 	HTML    string `json:"html"`

@@ -105,13 +105,17 @@ func (t *Table) Schedule(ctx context.Context, userID string) error {
 }
 
 // Bury writes a person's tombstone: for a service that keeps nothing outside of its
-// table, and writes about people under Guard alone.
+// table, and finds all of it under the person's key.
 func (t *Table) Bury(ctx context.Context, userID string) error {
 	item, err := dynamo.Marshal(row{Key: key(userID), TTL: t.Now().Add(keep).Unix()})
 	if err != nil {
 		return err
 	}
-	if _, err := t.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.Name, Item: item}); err != nil {
+	err = dynamo.Retry(ctx, func() error {
+		_, err := t.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.Name, Item: item})
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("write tombstone: %w", err)
 	}
 	return nil

@@ -19,8 +19,8 @@ type Scope string
 const (
 	VideosRead         Scope = "videos:read"         // list, watch and download
 	VideosWrite        Scope = "videos:write"        // upload, retry, cancel and delete
-	NotificationsRead  Scope = "notifications:read"  // what was sent, and where to; no route yet
-	NotificationsWrite Scope = "notifications:write" // where to send; no route yet
+	NotificationsRead  Scope = "notifications:read"  // what was sent, and which mails are wanted
+	NotificationsWrite Scope = "notifications:write" // which mails are wanted
 	AccountRead        Scope = "account:read"        // the account, its usage and its audit log
 )
 

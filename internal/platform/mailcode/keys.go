@@ -18,10 +18,10 @@ type SecretReader interface {
 	GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, options ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
-// Keys are the keys of codes: the versions of one secret in AWS Secrets Manager.
-// Each version is read once in a process. A request names the version that its
-// code is made with, so that both services make the same one also while the
-// secret is rotated.
+// Keys are the keys of codes, or of what else mails bring: the versions of one secret
+// in AWS Secrets Manager. Each version is read once in a process. A request names the
+// version that its code is made with, so that both services make the same one also
+// while the secret is rotated.
 //
 // IAM: secretsmanager:GetSecretValue on the secret.
 type Keys struct {
@@ -66,11 +66,11 @@ func (k *Keys) read(ctx context.Context, version string) (id string, key []byte,
 	}
 	out, err := k.Secrets.GetSecretValue(ctx, in)
 	if err != nil {
-		return "", nil, fmt.Errorf("get the key of mail codes: %w", err)
+		return "", nil, fmt.Errorf("get the key in secret %s: %w", k.Secret, err)
 	}
 	id, key = aws.ToString(out.VersionId), []byte(aws.ToString(out.SecretString))
 	if len(key) < minKey {
-		return "", nil, fmt.Errorf("the key of mail codes has %d bytes: at least %d are needed", len(key), minKey)
+		return "", nil, fmt.Errorf("the key in secret %s has %d bytes: at least %d are needed", k.Secret, len(key), minKey)
 	}
 	if k.known == nil {
 		k.known = map[string][]byte{}

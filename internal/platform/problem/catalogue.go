@@ -23,6 +23,7 @@ const (
 	InvalidCredentials Code = "invalid_credentials" //nolint:gosec // a code, not a credential
 	WrongPassword      Code = "wrong_password"      //nolint:gosec // a code, not a credential
 	InvalidCode        Code = "invalid_code"
+	InvalidLink        Code = "invalid_link"
 	TooManyAttempts    Code = "too_many_attempts"
 	SessionRevoked     Code = "session_revoked"
 	InvalidExtraction  Code = "invalid_extraction"
@@ -174,6 +175,11 @@ var catalogue = map[Code]row{
 		http.StatusUnprocessableEntity,
 		Text{"Code not valid", "This code is wrong, was used, or is too old. Type it again, or have a new one mailed: only the newest is good."},
 		Text{"Código inválido", "Este código está errado, já foi usado ou é antigo demais. Digite-o de novo ou peça outro: só vale o mais novo."},
+	},
+	InvalidLink: {
+		http.StatusUnprocessableEntity,
+		Text{"Link not valid", "This link is not whole, or too old. Open it from the mail again, or switch mails off in your settings."},
+		Text{"Link inválido", "Este link está incompleto ou é antigo demais. Abra-o de novo no e-mail ou desative as mensagens nas suas configurações."},
 	},
 	TooManyAttempts: {
 		http.StatusTooManyRequests,

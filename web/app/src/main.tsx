@@ -3,6 +3,7 @@ import { LocationProvider, Route, Router, useLocation } from "preact-iso";
 import { useEffect } from "preact/hooks";
 import { language, languageOptions, t } from "./i18n";
 import { ConfirmEmail, ForgotPassword, Login, Register, ResetPassword, VerifyEmail } from "./pages/account";
+import { Unsubscribe } from "./pages/notifications";
 import { Settings } from "./pages/settings";
 import { VideoPage } from "./pages/video";
 import { Videos } from "./pages/videos";
@@ -68,6 +69,7 @@ function Outside() {
       <Route path="/verify-email" component={VerifyEmail} />
       <Route path="/forgot-password" component={ForgotPassword} />
       <Route path="/reset-password" component={ResetPassword} />
+      <Route path="/unsubscribe" component={Unsubscribe} />
       <Route default component={Login} />
     </Router>
   );
@@ -87,6 +89,7 @@ function Inside() {
         <Route path="/verify-email" component={VerifyEmail} />
         <Route path="/confirm-email" component={ConfirmEmail} />
         <Route path="/reset-password" component={ResetPassword} />
+        <Route path="/unsubscribe" component={Unsubscribe} />
         <Route path="/login" component={ToVideos} />
         <Route path="/register" component={ToVideos} />
         <Route path="/forgot-password" component={ForgotPassword} />

@@ -1,10 +1,11 @@
-import type { ComponentChildren } from "preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { about, formatBytes, formatDay, formatMoment, formatNumber, languageOptions, t, type Language } from "../i18n";
+import { Part, useRead } from "../parts/settings";
 import { Check, Confirm, Field, Form, Heading, Notice, Select, Spinner, useAction } from "../parts/ui";
 import { Poll } from "../poll";
-import { api, explain, flash, gone, leave, user } from "../state";
+import { api, flash, gone, leave, user } from "../state";
 import { scopes, type AuditEntry, type Export, type Key, type QuotaName, type Scope, type Session, type Usage } from "../types";
+import { Notifications } from "./notifications";
 
 export function Settings() {
   return (
@@ -14,6 +15,7 @@ export function Settings() {
       <div class="settings">
         <Profile />
         <UsagePart />
+        <Notifications />
         <Sessions />
         <Keys />
         <ChangePassword />
@@ -24,36 +26,6 @@ export function Settings() {
       </div>
     </>
   );
-}
-
-function Part({ title, text, children }: { title: string; text?: string; children: ComponentChildren }) {
-  const id = useId();
-  return (
-    <section class="card" aria-labelledby={id}>
-      <h2 id={id}>{title}</h2>
-      {text && <p class="note">{text}</p>}
-      {children}
-    </section>
-  );
-}
-
-/** What is read from an address of the API when a part is first seen. */
-function useRead<T>(path: string) {
-  const [value, set] = useState<T | null>(null);
-  const [error, setError] = useState("");
-  const read = async () => {
-    setError("");
-    try {
-      set(await api.call<T>("GET", path));
-    } catch (problem) {
-      setError(explain(problem));
-    }
-  };
-  useEffect(() => void read(), []);
-  const waiting = error
-    ? <Notice kind="bad">{error} <button type="button" onClick={read}>{t.try_again}</button></Notice>
-    : value === null && <Spinner text={t.loading} />;
-  return { value, set, read, waiting };
 }
 
 function Profile() {

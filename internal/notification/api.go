@@ -1,0 +1,189 @@
+package notification
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/fotograma/fotograma/internal/platform/httpapi"
+	"github.com/fotograma/fotograma/internal/platform/problem"
+)
+
+// Settings tells a person which mails they got, and keeps which they want.
+type Settings struct {
+	Store        *Store
+	Unsubscribes *Unsubscribes
+}
+
+// Register adds the routes of the settings to an API.
+func Register(api *httpapi.API, s *Settings) {
+	h := handlers{s}
+	operation := func(id, method, path, summary string, scope httpapi.Scope) huma.Operation {
+		return huma.Operation{
+			OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"notifications"}, Security: httpapi.Login(scope),
+			Errors: []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusInternalServerError},
+		}
+	}
+	list := operation("list-notifications", http.MethodGet, "/v1/notifications", "List the mails that were sent", httpapi.NotificationsRead)
+	list.Description = "Those of the newest events come first. They are kept for 90 days."
+	huma.Register(api, list, h.list)
+
+	huma.Register(api, operation("get-notification-preferences", http.MethodGet, "/v1/notifications/preferences",
+		"Show which mails one wants", httpapi.NotificationsRead), h.preferences)
+
+	change := operation("change-notification-preferences", http.MethodPut, "/v1/notifications/preferences",
+		"Switch mails on or off", httpapi.NotificationsWrite)
+	change.Description = "What is not named stays as it is. Mails about the safety of the account always come."
+	huma.Register(api, change, h.changePreferences)
+
+	h.registerUnsubscribe(api)
+}
+
+// registerUnsubscribe adds the routes that mails link to; they need no login.
+func (h handlers) registerUnsubscribe(api *httpapi.API) {
+	unsubscribe := huma.Operation{
+		OperationID: "unsubscribe", Method: http.MethodPost, Path: "/v1/notifications/unsubscribe", Tags: []string{"notifications"},
+		Summary:     "Switch off mails of one kind with the token of such a mail",
+		Description: "The one click of RFC 8058: what is in the body does not matter.",
+		Errors:      []int{http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError},
+
+		DefaultStatus: http.StatusNoContent,
+	}
+	huma.Register(api, unsubscribe, h.unsubscribe)
+
+	show := unsubscribe
+	show.OperationID, show.Method, show.DefaultStatus = "show-unsubscribe", http.MethodGet, http.StatusSeeOther
+	show.Summary = "Lead a browser to the page that switches mails off"
+	show.Description = "It changes nothing: programs that look at links before people do may follow it."
+	huma.Register(api, show, h.showUnsubscribe)
+}
+
+type handlers struct{ *Settings }
+
+type listInput struct {
+	Cursor string `query:"cursor" maxLength:"200" doc:"next_cursor of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Most notifications on the page."`
+}
+
+type notificationBody struct {
+	ID      string    `json:"id" doc:"Of the event that it tells of."`
+	Kind    kind      `json:"kind" enum:"completed,failed,verify_email,reset_password,change_email,password_changed,email_changed" doc:"What it is about."`
+	VideoID string    `json:"video_id,omitempty" doc:"The video that it is about, if it is about one."`
+	Channel string    `json:"channel" enum:"email" doc:"How it was sent."`
+	SentAt  time.Time `json:"sent_at"`
+}
+
+type notificationsOutput struct {
+	Body struct {
+		Notifications []notificationBody `json:"notifications"`
+		NextCursor    string             `json:"next_cursor,omitempty" doc:"Absent on the last page."`
+	}
+}
+
+// GET /v1/notifications
+func (h handlers) list(ctx context.Context, in *listInput) (*notificationsOutput, error) {
+	after, err := parseCursor(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	mails, more, err := h.Store.sent(ctx, httpapi.MustCaller(ctx).UserID, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	var out notificationsOutput
+	out.Body.Notifications = make([]notificationBody, len(mails))
+	for i, m := range mails {
+		out.Body.Notifications[i] = notificationBody{
+			ID: m.eventID(), Kind: m.Kind, VideoID: m.VideoID, Channel: "email", SentAt: m.SentAt.UTC(),
+		}
+	}
+	if more {
+		out.Body.NextCursor = makeCursor(mails[len(mails)-1].eventID())
+	}
+	return &out, nil
+}
+
+type emailPreferences struct {
+	Completed bool `json:"completed" doc:"Whether to write when frames are ready."`
+	Failed    bool `json:"failed" doc:"Whether to write when a video could not be processed."`
+}
+
+type preferencesOutput struct {
+	Body struct {
+		Email emailPreferences `json:"email"`
+	}
+}
+
+// GET /v1/notifications/preferences
+func (h handlers) preferences(ctx context.Context, _ *struct{}) (*preferencesOutput, error) {
+	found, err := h.Store.switches(ctx, httpapi.MustCaller(ctx).UserID)
+	if err != nil {
+		return nil, err
+	}
+	var out preferencesOutput
+	out.Body.Email = emailPreferences{Completed: found.on(kindCompleted), Failed: found.on(kindFailed)}
+	return &out, nil
+}
+
+type emailChanges struct {
+	Completed *bool `json:"completed,omitempty" doc:"Whether to write when frames are ready."`
+	Failed    *bool `json:"failed,omitempty" doc:"Whether to write when a video could not be processed."`
+}
+
+type preferencesInput struct {
+	Body struct {
+		Email emailChanges `json:"email"`
+	}
+}
+
+// PUT /v1/notifications/preferences
+func (h handlers) changePreferences(ctx context.Context, in *preferencesInput) (*preferencesOutput, error) {
+	changes := switches{}
+	for k, on := range map[kind]*bool{kindCompleted: in.Body.Email.Completed, kindFailed: in.Body.Email.Failed} {
+		if on != nil {
+			changes[k] = *on
+		}
+	}
+	err := h.Store.turn(ctx, httpapi.MustCaller(ctx).UserID, changes)
+	if errors.Is(err, errNobody) {
+		return nil, problem.New(problem.Unauthorized)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return h.preferences(ctx, nil)
+}
+
+type unsubscribeInput struct {
+	Token string `query:"token" required:"true" maxLength:"500" doc:"As in the mail's List-Unsubscribe header."`
+}
+
+// POST /v1/notifications/unsubscribe
+//
+// Whether the person is still there is not told.
+func (h handlers) unsubscribe(ctx context.Context, in *unsubscribeInput) (*struct{}, error) {
+	userID, k, err := h.Unsubscribes.read(ctx, in.Token)
+	if err != nil {
+		return nil, err
+	}
+	switch err = h.Store.turnOff(ctx, userID, k); {
+	case err == nil:
+		slog.InfoContext(ctx, "mails switched off by one click", "kind", string(k))
+	case errors.Is(err, errNobody):
+		err = nil
+	}
+	return nil, err
+}
+
+type pageOutput struct {
+	Location string `header:"Location"`
+}
+
+// GET /v1/notifications/unsubscribe
+func (h handlers) showUnsubscribe(_ context.Context, in *unsubscribeInput) (*pageOutput, error) {
+	return &pageOutput{Location: h.Unsubscribes.page(in.Token)}, nil
+}

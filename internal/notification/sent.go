@@ -1,0 +1,83 @@
+package notification
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/problem"
+)
+
+// mailPrefix is what the sort keys of mails begin with; the ID of the event follows.
+const mailPrefix = "mail#"
+
+// mailRow is a mail that was sent.
+type mailRow struct {
+	dynamo.Key
+	Kind    kind      `dynamodbav:"kind"`
+	VideoID string    `dynamodbav:"video_id"` // empty if it is about none
+	SentAt  time.Time `dynamodbav:"sent_at"`
+}
+
+func (r mailRow) eventID() string { return strings.TrimPrefix(r.SK, mailPrefix) }
+
+// sent gives mails that went to a person, those of the newest events first: at most
+// limit, of events before the one whose ID is after if that is given. more tells
+// whether there are further ones. IDs of events sort by time.
+func (s *Store) sent(ctx context.Context, userID, after string, limit int) (mails []mailRow, more bool, err error) {
+	pk := contactKey(userID).PK
+	query := &dynamodb.QueryInput{
+		TableName:                 &s.Table,
+		KeyConditionExpression:    aws.String("pk = :pk AND begins_with(sk, :mail)"),
+		FilterExpression:          aws.String("attribute_exists(sent_at)"),
+		ExpressionAttributeValues: dynamo.Item{":pk": dynamo.S(pk), ":mail": dynamo.S(mailPrefix)},
+		ScanIndexForward:          aws.Bool(false),
+		ConsistentRead:            aws.Bool(true),
+		Limit:                     aws.Int32(int32(limit + 1)),
+	}
+	if after != "" {
+		query.ExclusiveStartKey = dynamo.Key{PK: pk, SK: mailPrefix + after}.Item()
+	}
+	pages := dynamodb.NewQueryPaginator(s.DB, query)
+	for pages.HasMorePages() && len(mails) <= limit {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, false, fmt.Errorf("list mails: %w", err)
+		}
+		for _, item := range page.Items {
+			row, err := dynamo.Unmarshal[mailRow](item)
+			if err != nil {
+				return nil, false, err
+			}
+			mails = append(mails, row)
+		}
+	}
+	if len(mails) > limit {
+		return mails[:limit], true, nil
+	}
+	return mails, false, nil
+}
+
+// A cursor is the ID of the event of the last mail of a page. It is dressed so that
+// nobody builds upon that.
+func makeCursor(eventID string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte("v1:" + eventID))
+}
+
+func parseCursor(cursor string) (string, error) {
+	if cursor == "" {
+		return "", nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	id, ok := strings.CutPrefix(string(raw), "v1:")
+	if err != nil || !ok || id == "" {
+		return "", problem.In(problem.InvalidRequest, "query.cursor", "must be next_cursor of a page before")
+	}
+	return id, nil
+}

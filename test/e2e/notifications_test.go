@@ -1,0 +1,114 @@
+package e2e
+
+import (
+	"net/http"
+	netmail "net/mail"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fotograma/fotograma/pkg/client"
+)
+
+// header gives the header of a mail as the person's mail program got it.
+func (p *person) header(m mail) netmail.Header {
+	p.t.Helper()
+	resp, err := http.Get("http://" + p.stack.aws + "/_fotograma/inbox/mails/" + m.ID + "/source")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	message, err := netmail.ReadMessage(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return message.Header
+}
+
+// oneClick does what a mail program does when somebody clicks on its "unsubscribe".
+func (p *person) oneClick(m mail) {
+	p.t.Helper()
+	header := p.header(m)
+	address := strings.Trim(header.Get("List-Unsubscribe"), "<>")
+	if !strings.HasPrefix(address, "http://"+p.stack.web+"/v1/") || header.Get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click" {
+		p.t.Fatalf("the mail's headers are %v", header)
+	}
+	resp, err := http.PostForm(address, url.Values{"List-Unsubscribe": {"One-Click"}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		p.t.Fatalf("status %d", resp.StatusCode)
+	}
+}
+
+// failing uploads what is no video, and waits until it has failed.
+func (p *person) failing() {
+	p.t.Helper()
+	if v := p.wait(p.upload("notes.mp4", []byte("not a video"), "").ID); v.Status != client.Failed {
+		p.t.Fatalf("it is %s", v.Status)
+	}
+}
+
+func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
+	t.Parallel()
+	p := shared.person(t, "en")
+	file := film(t, "mp4", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1")
+	p.failing()
+	mails := p.waitMails(1)
+	p.oneClick(mails[0])
+	wanted, err := p.NotificationPreferences(t.Context())
+	if err != nil || wanted != (client.EmailPreferences{Completed: true}) {
+		t.Fatalf("after one click they want %+v, %v", wanted, err)
+	}
+	p.failing()
+	p.completed(p.upload("film.mp4", file, "").ID)
+	p.waitMails(2) // of two that failed, one
+
+	no, yes := false, true
+	wanted, err = p.ChangeNotificationPreferences(t.Context(), client.EmailChanges{Completed: &no, Failed: &yes})
+	if err != nil || wanted != (client.EmailPreferences{Failed: true}) {
+		t.Fatalf("after a change they want %+v, %v", wanted, err)
+	}
+	p.completed(p.upload("film.mp4", file, "").ID)
+	p.failing()
+	p.waitMails(3)
+
+	page, err := p.Notifications(t.Context(), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, n := range page.Notifications {
+		kinds = append(kinds, n.Kind)
+	}
+	if want := []string{"failed", "completed", "failed", "verify_email"}; !slices.Equal(kinds, want) {
+		t.Errorf("they were sent %v, want %v", kinds, want)
+	}
+}
+
+func TestAMailsFooterLeadsToThePageThatStopsIt(t *testing.T) {
+	t.Parallel()
+	p := shared.person(t, "pt-BR")
+	p.failing()
+	address := strings.Trim(p.header(p.waitMails(1)[0]).Get("List-Unsubscribe"), "<>")
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := browser.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page := resp.Header.Get("Location")
+	if resp.StatusCode != http.StatusSeeOther || !strings.Contains(p.mails()[0].Text, page) {
+		t.Errorf("%d to %q, which the mail does not have:\n%s", resp.StatusCode, page, p.mails()[0].Text)
+	}
+	_, token, _ := strings.Cut(page, "#token=")
+	if err := p.Unsubscribe(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Failed {
+		t.Errorf("they want %+v, %v", wanted, err)
+	}
+}
