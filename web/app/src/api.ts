@@ -1,6 +1,6 @@
 // The HTTP API, and the session that it is called in.
 
-import type { NewVideo, Upload, Video } from "./types";
+import type { NewVideo, Registered } from "./types";
 
 /** An RFC 9457 problem: its message is a sentence that tells a person what to do. */
 export class Problem extends Error {
@@ -79,8 +79,8 @@ export class Api {
   }
 
   /** Registers a video; the same key gives the same one again, with an upload that is signed anew. */
-  async create(key: string, body: NewVideo): Promise<{ video: Video; upload: Upload }> {
-    return (await this.request<{ video: Video; upload: Upload }>("POST", "/videos", { body, headers: { "Idempotency-Key": key } })).body;
+  async create(key: string, body: NewVideo): Promise<Registered> {
+    return (await this.request<Registered>("POST", "/videos", { body, headers: { "Idempotency-Key": key } })).body;
   }
 
   private renew(spent: string | null): Promise<void> {

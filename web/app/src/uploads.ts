@@ -5,7 +5,7 @@ import Uppy, { type UppyFile } from "@uppy/core";
 import { effect, signal } from "@preact/signals";
 import type { Problem } from "./api";
 import { api, explain, onLeave, reachable, stored } from "./state";
-import type { NewVideo, Video } from "./types";
+import type { NewVideo, SignedParts, StoredParts, Video } from "./types";
 import { videos } from "./videos";
 
 /** Above this an upload goes in parts (POST /v1/videos), in bytes. */
@@ -89,12 +89,12 @@ uppy.use(AwsS3<Meta, Record<string, never>>, {
   },
   createMultipartUpload: () => Promise.reject(new Error("registered before")),
   listParts: async (_, { key }) => {
-    const { parts } = await api.call<{ parts: { part_number: number; etag: string; size: number }[] }>("GET", `/videos/${key}/parts`);
-    return parts.map((part) => ({ PartNumber: part.part_number, ETag: part.etag, Size: part.size }));
+    const { parts } = await api.call<StoredParts>("GET", `/videos/${key}/parts`);
+    return (parts ?? []).map((part) => ({ PartNumber: part.part_number, ETag: part.etag, Size: part.size }));
   },
   signPart: async (_, { key, partNumber }) => {
-    const { parts } = await api.call<{ parts: { url: string }[] }>("POST", `/videos/${key}/parts`, { part_numbers: [partNumber] });
-    return { method: "PUT", url: parts[0]!.url };
+    const { parts } = await api.call<SignedParts>("POST", `/videos/${key}/parts`, { part_numbers: [partNumber] });
+    return { method: "PUT", url: parts![0]!.url };
   },
   completeMultipartUpload: async (_, { key, parts }) => {
     videos.put(await complete(key, parts.map((part) => ({ part_number: part.PartNumber!, etag: part.ETag! }))));

@@ -4,7 +4,7 @@ import { about, formatBytes, formatDay, formatMoment, formatNumber, languageOpti
 import { Check, Confirm, Field, Form, Heading, Notice, Select, Spinner, useAction } from "../parts/ui";
 import { Poll } from "../poll";
 import { api, explain, flash, gone, leave, user } from "../state";
-import { scopes, type AuditEntry, type Export, type Key, type QuotaName, type Scope, type Session, type Usage } from "../types";
+import { scopes, type AuditPage, type Export, type Key, type Keys, type NewKey, type QuotaName, type Scope, type Session, type Sessions, type Usage } from "../types";
 
 export function Settings() {
   return (
@@ -14,8 +14,8 @@ export function Settings() {
       <div class="settings">
         <Profile />
         <UsagePart />
-        <Sessions />
-        <Keys />
+        <SessionsPart />
+        <KeysPart />
         <ChangePassword />
         <ChangeEmail />
         <Audit />
@@ -157,8 +157,8 @@ function ChangeEmail() {
   );
 }
 
-function Sessions() {
-  const { value, waiting, read } = useRead<{ sessions: Session[] }>("/auth/sessions");
+function SessionsPart() {
+  const { value, waiting, read } = useRead<Sessions>("/auth/sessions");
   const action = useAction();
   const [all, setAll] = useState(false);
   const end = (session: Session) => action.run(async () => {
@@ -171,7 +171,7 @@ function Sessions() {
       {waiting}
       {action.error && <Notice kind="bad">{action.error}</Notice>}
       <ul class="items">
-        {value?.sessions.map((session) => {
+        {value?.sessions?.map((session) => {
           const name = programOf(session.user_agent);
           return (
             <li key={session.id}>
@@ -202,15 +202,15 @@ function programOf(agent: string): string {
   return [browser, system].filter((part) => part !== undefined).map((part) => names[part] ?? part).join(", ");
 }
 
-function Keys() {
-  const { value, waiting, read } = useRead<{ keys: Key[] }>("/auth/keys");
+function KeysPart() {
+  const { value, waiting, read } = useRead<Keys>("/auth/keys");
   const [made, setMade] = useState("");
   const [copied, setCopied] = useState(false);
   const [wanted, setWanted] = useState<Scope[]>(["videos:read", "videos:write"]);
   const [revoking, setRevoking] = useState<Key | null>(null);
   const create = async ({ name, days = "" }: Record<string, string>, form: HTMLFormElement) => {
     const body = { name, scopes: wanted, ...(days ? { expires_in_days: Number(days) } : {}) };
-    const { secret } = await api.call<{ secret: string }>("POST", "/auth/keys", body);
+    const { secret } = await api.call<NewKey>("POST", "/auth/keys", body);
     form.reset();
     setMade(secret);
     setCopied(false);
@@ -271,10 +271,10 @@ function Keys() {
 const scopeText = (scope: Scope) => t[`scope_${scope.replace(":", "_") as "videos_read"}`];
 
 function Audit() {
-  const { value, set, waiting } = useRead<{ entries: AuditEntry[] | null; next_cursor?: string }>("/auth/audit?limit=10");
+  const { value, set, waiting } = useRead<AuditPage>("/auth/audit?limit=10");
   const action = useAction();
   const more = () => action.run(async () => {
-    const next = await api.call<{ entries: AuditEntry[] | null; next_cursor?: string }>("GET", `/auth/audit?limit=20&cursor=${encodeURIComponent(value!.next_cursor!)}`);
+    const next = await api.call<AuditPage>("GET", `/auth/audit?limit=20&cursor=${encodeURIComponent(value!.next_cursor!)}`);
     set({ ...next, entries: [...(value!.entries ?? []), ...(next.entries ?? [])] });
   });
   return (
