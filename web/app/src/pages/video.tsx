@@ -1,15 +1,14 @@
 import { useLocation, useRoute } from "preact-iso";
-import { useEffect, useRef, useState } from "preact/hooks";
-import { Problem } from "../api";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { Archive, type Tile } from "../archive";
 import { formatBytes, formatMoment, formatNumber, formatTime, t } from "../i18n";
 import { Dialog, Heading, Notice, Spinner, useAction } from "../parts/ui";
 import { Actions, Continue, Progress, StatusBadge, Summary } from "../parts/video";
-import { Poll } from "../poll";
-import { announcement, api, explain } from "../state";
-import { newer } from "../videos";
+import { api } from "../state";
+import { underWay } from "../list";
 import type { Manifest, Video } from "../types";
 import { fieldOf } from "../options";
+import { watched } from "../videos";
 
 /** A video: how far it is, its frames, and what is known of it. */
 export function VideoPage() {
@@ -19,17 +18,24 @@ export function VideoPage() {
 
 function Watched({ id }: { id: string }) {
   const { route } = useLocation();
-  const { video, error, missing, put, refresh } = useVideo(id);
-  if (missing) {
+  const looked = useMemo(() => watched(id), []);
+  useEffect(() => looked.watch(), []);
+  const refresh = () => looked.refresh();
+  const video = looked.video.value;
+  if (looked.missing.value) {
     return (
       <>
         <Heading title={t.video_gone} />
         <p>{t.video_gone_text}</p>
-        <p><a class="button" href="/">{t.to_videos}</a></p>
+        <div class="actions">
+          <button type="button" onClick={refresh}>{t.look_again}</button>
+          <a class="button" href="/">{t.to_videos}</a>
+        </div>
       </>
     );
   }
-  if (!video) return error ? <Notice kind="bad">{error} <button type="button" onClick={refresh}>{t.try_again}</button></Notice> : <Spinner text={t.loading} />;
+  if (looked.error.value && !video) return <Notice kind="bad">{looked.error.value} <button type="button" onClick={refresh}>{t.try_again}</button></Notice>;
+  if (!video) return <Spinner text={looked.awaited.value ? t.video_awaited : t.loading} />;
   return (
     <>
       <p class="back"><a href="/">← {t.back}</a></p>
@@ -37,54 +43,13 @@ function Watched({ id }: { id: string }) {
       <Progress video={video} />
       <Summary video={video} />
       <Continue video={video} />
-      {(video.status === "queued" || video.status === "processing") && <p class="note">{t.waiting_text}</p>}
-      <Actions video={video} changed={(changed) => (changed ? put(changed) : refresh())} removed={() => route("/")} />
+      {underWay(video) && <p class="note">{t.waiting_text}</p>}
+      <Actions video={video} changed={(changed) => (changed ? looked.put(changed) : refresh())} removed={() => route("/")} />
       {video.status === "completed" && <Frames key={video.archive?.sha256 ?? video.updated_at} video={video} />}
       <Details video={video} />
       {video.status === "completed" && <ManifestPart key={`m${video.updated_at}`} video={video} />}
     </>
   );
-}
-
-/** Keeps a video up to date while it changes. */
-function useVideo(id: string) {
-  const [video, put] = useState<Video | null>(null);
-  const [error, setError] = useState("");
-  const [missing, setMissing] = useState(false);
-  const poll = useRef<Poll | null>(null);
-  useEffect(() => {
-    let tag: string | null = null;
-    let status = "";
-    const asked = new Poll(async () => {
-      try {
-        const answer = await api.request<Video>("GET", `/videos/${id}`, tag ? { headers: { "If-None-Match": tag } } : {});
-        setError("");
-        if (answer.status !== 304) {
-          tag = answer.etag;
-          if (status && status !== answer.body.status) announcement.value = t.announce(answer.body.filename, t[`status_${answer.body.status}`]);
-          status = answer.body.status;
-          put((known) => newer(known ?? undefined, answer.body));
-        }
-      } catch (problem) {
-        if (problem instanceof Problem && problem.status === 404) setMissing(true);
-        else setError(explain(problem));
-        throw problem;
-      }
-      return status === "queued" || status === "processing";
-    });
-    const seen = () => void asked.wake();
-    document.addEventListener("visibilitychange", seen);
-    addEventListener("online", seen);
-    poll.current = asked;
-    asked.start();
-    return () => {
-      document.removeEventListener("visibilitychange", seen);
-      removeEventListener("online", seen);
-      asked.stop();
-    };
-  }, [id]);
-  const refresh = () => void poll.current?.wake();
-  return { video, error, missing, refresh, put: (changed: Video) => { put(changed); refresh(); } };
 }
 
 /** How many frames are shown before somebody asks for more. */

@@ -26,7 +26,7 @@ export const en = {
   not_found_text: "There is nothing at this address. It may be mistyped, or what was here is gone.",
   to_videos: "Go to your videos",
 
-  // the account's door
+  // the account's door; where a narrow line could break within e-mail, its hyphen is one that does not
   pitch: "Every frame you need, in one ZIP.",
   pitch_text: "Upload a video, say which frames you want, and download them as images. Nothing to install.",
   pitch_modes: "By time, by count, at scene changes or only keyframes",
@@ -44,7 +44,7 @@ export const en = {
   login_known: "Have an account?",
   forgot: "Forgotten password?",
   register_title: "Create your account",
-  verify_title: "Confirm your e-mail",
+  verify_title: "Confirm your e\u2011mail",
   verify_text: (email: string) => `We have mailed a code to ${email}. Type it here.`,
   verify_text_unknown: "We have mailed you a code. Type it here.",
   verify: "Confirm",
@@ -162,8 +162,10 @@ export const en = {
 
   // a video
   back: "All videos",
+  video_awaited: "The video is being prepared. It appears here in a moment.",
   video_gone: "This video is not there",
-  video_gone_text: "It was deleted, or belongs to another account.",
+  video_gone_text: "It was deleted, or belongs to another account. If you have only just uploaded it, look again.",
+  look_again: "Look again",
   frames_title: "Frames",
   frames_loading: "Reading the thumbnails out of the archive…",
   frames_failed: "The thumbnails could not be read. The download is not affected.",
