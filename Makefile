@@ -91,7 +91,7 @@ e2e: ready ## Test the running stack from outside
 	go test -count=1 -timeout 30m ./test/...
 
 .PHONY: browser
-browser: ready test/browser/node_modules/.package-lock.json ## Test the app in a real browser; pictures of its pages go to build/test-output
+browser: ready test/browser/node_modules/.package-lock.json ## Test the app in a real browser; pictures of its pages go to build/test-output/browser
 	@infra/install chromium unzip
 	@rm -rf build/test-output/browser
 	cd test/browser && npm run --silent test

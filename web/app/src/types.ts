@@ -27,6 +27,8 @@ export type Download = Schemas["DownloadOutputBody"];
 export type SignedParts = Schemas["SignPartsOutputBody"];
 export type StoredParts = Schemas["ListPartsOutputBody"];
 
+export type ProblemBody = Partial<Schemas["Problem"]>;
+export type Tokens = Schemas["TokensOutputBody"];
 export type User = Schemas["UserBody"];
 export type Session = Schemas["SessionBody"];
 export type Sessions = Schemas["SessionsOutputBody"];
@@ -41,6 +43,7 @@ export type Usage = Schemas["UsageOutputBody"];
 export type QuotaName = keyof Schemas["Quotas"];
 export type AuditPage = Schemas["AuditOutputBody"];
 export type Export = Schemas["ExportBody"];
+export type NewExport = Schemas["RequestExportOutputBody"];
 
 /** manifest.json, which the archive's program writes; the API hands it on as it is. */
 export interface Manifest {

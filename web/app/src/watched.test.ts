@@ -33,17 +33,17 @@ test("a video that the server does not know yet is awaited, and shown when it is
 
 test("a video that does not come is missing after several answers", async () => {
   const { ask } = watch(notFound);
-  expect(await ask(6)).toEqual(["awaited", "awaited", "awaited", "awaited", "missing", "missing"]);
+  expect(await ask(5)).toEqual(["awaited", "awaited", "awaited", "missing", "missing"]);
 });
 
 test("a video that was missing is shown when it is there", async () => {
-  const { ask } = watch(notFound, notFound, notFound, notFound, notFound, video("a"));
-  expect((await ask(6)).slice(-2)).toEqual(["missing", "queued"]);
+  const { ask } = watch(notFound, notFound, notFound, notFound, video("a"));
+  expect((await ask(5)).slice(-2)).toEqual(["missing", "queued"]);
 });
 
 test("whoever asks for a missing video again waits as at first", async () => {
   const { watched, ask, state } = watch(notFound);
-  await ask(5);
+  await ask(4);
   watched.refresh();
   expect([state(), ...(await ask())]).toEqual([undefined, "awaited"]);
 });

@@ -7,7 +7,7 @@ import { keepAsking, Poll } from "./poll";
 import type { Video } from "./types";
 
 /** So many answers without the video in a row mean that it is not there. */
-const tries = 5;
+const tries = 4; // within some seven seconds
 
 export class Watched {
   readonly video = signal<Video | null>(null);

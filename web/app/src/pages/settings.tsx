@@ -1,10 +1,10 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
 import { about, formatBytes, formatDay, formatMoment, formatNumber, languageOptions, t, type Language } from "../i18n";
-import { Check, Confirm, Field, Form, Heading, Notice, Select, Spinner, useAction } from "../parts/ui";
+import { Check, Code, Confirm, Field, Form, Heading, NewPassword, Notice, Select, Spinner, useAction } from "../parts/ui";
 import { Poll } from "../poll";
 import { api, explain, flash, gone, leave, user } from "../state";
-import { scopes, type AuditPage, type Export, type Key, type Keys, type NewKey, type QuotaName, type Scope, type Session, type Sessions, type Usage } from "../types";
+import { scopes, type AuditPage, type Export, type Key, type Keys, type NewExport, type NewKey, type QuotaName, type Scope, type Session, type Sessions, type Usage } from "../types";
 
 export function Settings() {
   return (
@@ -117,7 +117,7 @@ function ChangePassword() {
         <input class="hidden" name="username" autocomplete="username" value={user.value?.email ?? ""} readOnly tabIndex={-1} aria-hidden="true" />
         <div class="grid">
           <Field label={t.current_password} name="current_password" type="password" autocomplete="current-password" required maxLength={1000} />
-          <Field label={t.new_password} name="new_password" type="password" autocomplete="new-password" required minLength={10} maxLength={1000} hint={t.password_hint} />
+          <NewPassword label={t.new_password} name="new_password" />
         </div>
       </Form>
     </Part>
@@ -138,7 +138,7 @@ function ChangeEmail() {
             setAsked("");
             setDone(true);
           }}>
-            <Field label={t.code} name="code" autocomplete="one-time-code" class="code" required maxLength={50} />
+            <Code />
           </Form>
         </>
       ) : (
@@ -206,6 +206,7 @@ function KeysPart() {
   const { value, waiting, read } = useRead<Keys>("/auth/keys");
   const [made, setMade] = useState("");
   const [copied, setCopied] = useState(false);
+  const copy = useAction();
   const [wanted, setWanted] = useState<Scope[]>(["videos:read", "videos:write"]);
   const [revoking, setRevoking] = useState<Key | null>(null);
   const create = async ({ name, days = "" }: Record<string, string>, form: HTMLFormElement) => {
@@ -239,8 +240,9 @@ function KeysPart() {
           <p>{t.key_made}</p>
           <div class="secret">
             <input readOnly value={made} aria-label={t.key_secret} class="code" onFocus={(e) => e.currentTarget.select()} />
-            <button type="button" onClick={async () => { await navigator.clipboard.writeText(made); setCopied(true); }}>{copied ? t.copied : t.copy}</button>
+            <button type="button" onClick={async () => setCopied(await copy.run(() => navigator.clipboard.writeText(made)))}>{copied ? t.copied : t.copy}</button>
           </div>
+          {copy.error && <p class="bad" role="alert">{t.copy_failed}</p>}
         </Notice>
       )}
       <details>
@@ -261,7 +263,7 @@ function KeysPart() {
         </Form>
       </details>
       {revoking && (
-        <Confirm title={about(t.key_revoke, revoking.name)} text={t.keys_text} label={t.key_revoke} close={() => setRevoking(null)}
+        <Confirm title={about(t.key_revoke, revoking.name)} text={t.key_revoke_text} label={t.key_revoke} close={() => setRevoking(null)}
           action={async () => { await api.call("DELETE", `/auth/keys/${revoking.id}`); await read(); }} />
       )}
     </Part>
@@ -331,7 +333,7 @@ function ExportPart() {
       {wanted === null && (
         <div class="actions">
           <button type="button" disabled={action.busy}
-            onClick={() => action.run(async () => setWanted((await api.call<{ export: Export }>("POST", "/auth/exports")).export))}>{t.export_request}</button>
+            onClick={() => action.run(async () => setWanted((await api.call<NewExport>("POST", "/auth/exports")).export))}>{t.export_request}</button>
         </div>
       )}
     </Part>
@@ -346,7 +348,7 @@ function Erase() {
         <div class="grid"><Field label={t.password} name="password" type="password" autocomplete="current-password" required maxLength={1000} /></div>
       </Form>
       {password !== null && (
-        <Confirm title={t.erase_sure} text={t.delete_text} label={t.erase_button} close={() => setPassword(null)}
+        <Confirm title={t.erase_sure} text={t.erase_sure_text} label={t.erase_button} close={() => setPassword(null)}
           action={async () => { await api.call("DELETE", "/auth/me", { password }); gone(); }} />
       )}
     </Part>

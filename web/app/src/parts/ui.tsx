@@ -20,6 +20,16 @@ export function Field({ label, hint, error, ...input }: Input & { label: string;
   );
 }
 
+export const NewPassword = ({ label, name }: { label: string; name: string }) => (
+  <Field label={label} name={name} type="password" autocomplete="new-password" required minLength={10} maxLength={1000} hint={t.password_hint} />
+);
+
+/** The code that was mailed. */
+export const Code = ({ value = "" }: { value?: string }) => (
+  <Field label={t.code} name="code" autocomplete="one-time-code" autocapitalize="characters" spellcheck={false} required maxLength={50}
+    class="code" placeholder="7K2M-9XQ4" defaultValue={value} />
+);
+
 export function Select<T extends string>({ label, value, options, onValue }: {
   label: string; value: T; options: readonly (readonly [T, string])[]; onValue: (value: T) => void;
 }) {

@@ -19,8 +19,9 @@ export function StatusBadge({ video }: { video: Video }) {
 /** What is to be said of a video in a line or two. */
 export function Summary({ video }: { video: Video }) {
   if (video.error) return <p class="note bad">{video.error.message}</p>;
+  if (video.status === "expired") return <p class="note">{t.expired_text}</p>;
   const notes = (video.warnings ?? []).map((warning) => <p key={warning.code} class="note">{warning.message}</p>);
-  if (!video.archive || video.status === "expired") return <>{notes}</>;
+  if (!video.archive) return <>{notes}</>;
   const { frames, size, expires_at } = video.archive;
   return (
     <>
