@@ -102,6 +102,8 @@ test("The dialogs", async (t) => {
   await tilesThere(page);
   await page.locator(".tile").nth(12).click();
   await page.getByRole("dialog").getByRole("img").waitFor();
+  const { y, height } = await page.getByRole("dialog").boundingBox();
+  assert.ok(Math.abs(y - (800 - y - height)) <= 1, `the dialog is in the middle: ${y} px above it, ${800 - y - height} px below`);
   await lookAt(page, "frame", { fullPage: false });
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: /^Extract again/ }).click();

@@ -112,6 +112,7 @@ test("A person cancels an extraction, has other frames extracted instead, and de
   await page.getByRole("button", { name: `Delete: ${basename(bunny)}` }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await page.getByText("No videos yet").waitFor();
+  await hasFocus(page, page.getByRole("heading", { name: "Videos", exact: true }));
 });
 
 test("Whoever has no mouse logs in and uploads a video", async (t) => {
@@ -132,6 +133,7 @@ test("Whoever has no mouse logs in and uploads a video", async (t) => {
   await page.getByRole("button", { name: "Upload and extract" }).waitFor();
   await tabTo(page, page.getByRole("button", { name: "Upload and extract" }));
   await page.keyboard.press("Space");
+  await hasFocus(page, page.getByRole("heading", { name: "Videos", exact: true }));
   const video = page.getByRole("link", { name: basename(bottles) });
   await page.getByText("Ready", { exact: true }).and(page.locator(".status")).waitFor();
   await tabTo(page, video);
@@ -190,6 +192,11 @@ function halfDone(page, label) {
     const progress = document.querySelector(`progress[aria-label="${name}"]`);
     return progress && progress.position > 0 && progress.position < 1;
   }, label);
+}
+
+/** Waits until something has the focus. */
+async function hasFocus(page, wanted) {
+  await page.waitForFunction((element) => element === document.activeElement, await wanted.elementHandle());
 }
 
 /** Presses Tab until something has the focus; a hundred times is too often. */

@@ -155,9 +155,12 @@ function show(): void {
 
 uppy.on("state-update", show);
 
+/** What the API takes of a file's name; the end tells what it is. */
+const nameOf = (file: File) => file.name.slice(-255);
+
 /** Uploads a file and has its frames extracted; one whose upload was interrupted goes on. */
 export function upload(file: File, extraction: NewVideo["extraction"]): void {
-  const request = { filename: file.name.slice(-255), size: file.size, content_type: file.type || "application/octet-stream", extraction };
+  const request = { filename: nameOf(file), size: file.size, content_type: file.type || "application/octet-stream", extraction };
   const before = Object.entries(remembered()).find(([id, r]) =>
     isOf(file, r) && JSON.stringify(r.request.extraction) === JSON.stringify(extraction) && !uploads.value.some((u) => u.video === id));
   add(file, before ? before[1] : { key: crypto.randomUUID(), request, modified: file.lastModified });
@@ -175,7 +178,7 @@ export function goOn(video: string, file: File): boolean {
 }
 
 function isOf(file: File, { request, modified }: Registration): boolean {
-  return request.filename === file.name.slice(-255) && request.size === file.size && modified === file.lastModified;
+  return request.filename === nameOf(file) && request.size === file.size && modified === file.lastModified;
 }
 
 function add(file: File, registration: Registration): void {

@@ -1,7 +1,7 @@
 // The small parts that pages are made of.
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { explain, flash } from "../state";
 
@@ -60,7 +60,7 @@ export function Notice({ kind, children }: { kind: "bad" | "good" | "plain"; chi
 /** A page's heading, which gets the focus when the page is gone to. */
 export function Heading({ title, children }: { title: string; children?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => { // at once: later it would take the focus from where somebody has put it
     if (visited) heading.current?.focus({ preventScroll: true });
     visited = true; // a browser itself begins at the first page's top
   }, []);
@@ -70,6 +70,13 @@ export function Heading({ title, children }: { title: string; children?: Compone
   return <div class="heading"><h1 ref={heading} tabIndex={-1}>{title}</h1>{children}</div>;
 }
 let visited = false;
+
+/** Gives the focus to the page's heading, if what had it has gone. */
+export function keepFocus(): void {
+  setTimeout(() => { // once the page is drawn anew
+    if (document.activeElement === document.body) document.querySelector("h1")?.focus({ preventScroll: true });
+  });
+}
 
 export function Spinner({ text }: { text: string }) {
   return <p class="loading" role="status"><span class="spinner" aria-hidden="true" />{text}</p>;
@@ -122,7 +129,10 @@ export function Dialog({ title, close, children, wide }: { title: string; close:
   useEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
-    return () => shown?.close();
+    return () => {
+      shown?.close();
+      keepFocus(); // the button that opened it may have gone with what it was about
+    };
   }, []);
   return (
     <dialog ref={dialog} aria-labelledby={id} class={wide ? "wide" : ""} onClose={close}
