@@ -29,7 +29,8 @@ function program() {
 export async function openPage(t, browser, stack, options = {}) {
   const context = await browser.newContext({ baseURL: stack.web, locale: "en-US", timezoneId: "UTC", viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000); // a machine may have much else to do
+  page.setDefaultTimeout(180_000); // a machine may have much else to do
+  page.on("filechooser", () => {}); // has Playwright take all: a listener that comes with a key press may come too late
   const wrong = [];
   page.provoked = [];
   page.on("console", (message) => {
