@@ -57,7 +57,7 @@ frames: ## Build the program that decodes; installs FFmpeg's libraries where the
 	@$(MAKE) -C layers/ffmpeg/frames OUT=$(CURDIR)/bin/fotograma-frames
 
 .PHONY: test
-test: frames lint vet vuln webtest unit e2e ## Everything that CI runs
+test: frames lint vet vuln webtest unit e2e browser ## Everything that CI runs
 
 .PHONY: lint
 lint: bin/golangci-lint ## Read the code for mistakes
@@ -91,7 +91,7 @@ e2e: ready ## Test the running stack from outside
 	go test -count=1 -timeout 30m ./test/...
 
 .PHONY: browser
-browser: ready test/browser/node_modules/.package-lock.json ## Test the app in a real browser; pictures of its pages go to build/test-output
+browser: ready test/browser/node_modules/.package-lock.json ## Test the app in a real browser; pictures of its pages go to build/test-output/browser
 	@infra/install chromium unzip
 	@rm -rf build/test-output/browser
 	cd test/browser && npm run --silent test
@@ -113,8 +113,9 @@ bench: ready ## Measure the engine against other ways, and the local stack's par
 	go test -run '^$$' -bench . ./internal/local/...
 
 .PHONY: api
-api: ## Write api/openapi.yaml anew from the code
+api: web/app/node_modules/.package-lock.json ## Write api/openapi.yaml anew from the code, and the browser app's types from that
 	go generate ./api
+	cd web/app && npm run --silent types
 
 .PHONY: recording
 recording: ready ## Record the command line for the README

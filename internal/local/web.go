@@ -22,8 +22,9 @@ func webApp(files fs.FS, headers map[string]string) http.Handler {
 		for name, value := range headers {
 			w.Header().Set(name, value)
 		}
-		w.Header().Set("Cache-Control", cacheControl(files, r.URL.Path))
-		if name := strings.TrimPrefix(path.Clean(r.URL.Path), "/"); name != "" && path.Ext(name) == "" {
+		name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
+		w.Header().Set("Cache-Control", cacheControl(files, name))
+		if name != "" && path.Ext(name) == "" {
 			r = r.Clone(r.Context())
 			r.URL.Path = "/"
 		}
@@ -33,8 +34,7 @@ func webApp(files fs.FS, headers map[string]string) http.Handler {
 
 // cacheControl is how long a file may be kept: those in assets have a hash of their
 // contents in their names and never change, all others may at any time.
-func cacheControl(files fs.FS, url string) string {
-	name := strings.TrimPrefix(path.Clean(url), "/")
+func cacheControl(files fs.FS, name string) string {
 	if _, err := fs.Stat(files, name); err != nil || !strings.HasPrefix(name, "assets/") {
 		return "no-cache"
 	}

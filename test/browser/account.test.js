@@ -36,6 +36,27 @@ test("Who has forgotten the password sets a new one with a mailed code", async (
   await logIn(page, { ...person, password: "a wholly different sentence" });
 });
 
+test("A code that is typed before the login has ended stays", async (t) => {
+  const page = await openPage(t, browser, stack);
+  const email = "quick@example.com";
+  let letIn;
+  await page.route("**/v1/auth/login", async (route) => {
+    await new Promise((resolve) => { letIn = resolve; });
+    await route.continue();
+  });
+  await page.goto("/register");
+  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel("Password").fill("correct horse battery staple");
+  await page.getByRole("button", { name: "Create account" }).click();
+  const { code } = await codeMail(stack, email);
+  await page.getByLabel("Code from the mail").fill(code);
+  letIn();
+  await page.getByRole("button", { name: "Mail a new code" }).waitFor();
+  assert.equal(await page.getByLabel("Code from the mail").inputValue(), code);
+  await page.getByRole("button", { name: "Confirm", exact: true }).click();
+  await page.getByText("Your e-mail is confirmed.").waitFor();
+});
+
 test("A program uses the API with a key from the settings until that is revoked", async (t) => {
   const page = await openPage(t, browser, stack);
   await logIn(page, await newPerson(stack));

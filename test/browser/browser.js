@@ -29,7 +29,8 @@ function program() {
 export async function openPage(t, browser, stack, options = {}) {
   const context = await browser.newContext({ baseURL: stack.web, locale: "en-US", timezoneId: "UTC", viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(180_000); // a machine may have much else to do
+  page.on("filechooser", () => {}); // has Playwright take all: a listener that comes with a key press may come too late
   const wrong = [];
   page.provoked = [];
   page.on("console", (message) => {
@@ -62,13 +63,50 @@ export async function chooseFiles(page, button, ...files) {
   await (await choosing).setFiles(files);
 }
 
+/** Counts the parts that reach S3, and lets only some of them through. */
+export async function watchParts(page, stack) {
+  const arrived = [];
+  let free = Infinity;
+  let held = [];
+  let notify = () => {};
+  page.on("response", (response) => {
+    if (response.request().method() !== "PUT" || !response.url().startsWith(stack.aws) || !response.ok()) return;
+    arrived.push(Number(new URL(response.url()).searchParams.get("partNumber")));
+    notify();
+  });
+  await page.route(`${stack.aws}/**`, async (route) => {
+    if (route.request().method() !== "PUT") return route.continue();
+    if (free-- > 0) return route.continue();
+    held.push(route);
+  });
+  return {
+    arrived: () => [...arrived],
+    /** Lets only so many more through; the others wait. */
+    hold(n) { free = n; },
+    /** Lets all through, those too that waited for that. */
+    release() {
+      free = Infinity;
+      for (const route of held.splice(0)) route.continue().catch(() => {}); // the page may have gone
+    },
+    /** The network fails for those that wait. */
+    cut() {
+      free = Infinity;
+      for (const route of held.splice(0)) route.abort("internetdisconnected");
+    },
+    async haveArrived(n) {
+      while (arrived.length < n) await new Promise((resolve) => { notify = resolve; });
+    },
+  };
+}
+
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /**
  * Looks at the page in both themes, at 360 and 1280 pixels: keeps pictures, and
- * wants nothing to stick out sideways and nothing that keeps people out.
+ * wants nothing to stick out sideways and nothing that keeps people out, but for axe's
+ * rules that are excepted.
  */
-export async function lookAt(page, name, { fullPage = true } = {}) {
+export async function lookAt(page, name, { fullPage = true, except = [] } = {}) {
   await mkdir(output, { recursive: true });
   const found = [];
   for (const width of [360, 1280]) {
@@ -76,7 +114,7 @@ export async function lookAt(page, name, { fullPage = true } = {}) {
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await page.screenshot({ path: join(output, `${name}-${width}-${colorScheme}.png`), fullPage });
-      found.push(...(await barriers(page)).map((what) => `${width} px, ${colorScheme}: ${what}`));
+      found.push(...(await barriers(page, except)).map((what) => `${width} px, ${colorScheme}: ${what}`));
     }
     const out = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (out > 0) found.push(`${width} px: ${out} px stick out sideways`);
@@ -84,9 +122,9 @@ export async function lookAt(page, name, { fullPage = true } = {}) {
   assert.deepEqual(found, [], name);
 }
 
-async function barriers(page) {
+async function barriers(page, except) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
-  return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
+  return violations.filter(({ id, impact }) => (impact === "serious" || impact === "critical") && !except.includes(id))
     .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
 }

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { chooseFiles, launch, logIn, lookAt, openPage } from "./browser.js";
-import { bottles, bunny, call, newPerson, newVideo, startStack } from "./stack.js";
+import { chooseFiles, launch, logIn, lookAt, openPage, watchParts } from "./browser.js";
+import { bottles, bunny, call, largeVideo, newPerson, newVideo, startStack } from "./stack.js";
 
 let stack;
 let browser;
@@ -44,13 +44,54 @@ for (const language of ["en", "pt-BR"]) {
     await page.goto(`/videos/${video.id}`);
     await tilesThere(page);
     await lookAt(page, `video-${language}`);
+    await page.getByRole("button", { name: /^(Show the frames' times|Mostrar os instantes dos quadros)$/ }).click();
+    await page.getByRole("cell", { name: "000001.jpg" }).waitFor();
+    await lookAt(page, `manifest-${language}`);
+    await page.route(`**/v1/videos/${video.id}`, (route) => route.fulfill({ json: { ...video, status: "expired" } }));
+    await page.reload();
+    await page.getByText(/^(Expired|Expirado)$/).waitFor();
+    await lookAt(page, `expired-${language}`);
 
     await page.goto("/settings");
     await page.locator("meter").first().waitFor();
     await page.locator("summary").first().click();
     await lookAt(page, `settings-${language}`);
+    await page.getByLabel(/^(What the key is for|Para que serve a chave)$/).fill("backup");
+    await page.getByRole("button", { name: /^(Create key|Criar chave)$/ }).click();
+    await page.getByRole("button", { name: /^(Copy|Copiar)$/ }).waitFor();
+    await lookAt(page, `key-${language}`);
+
+    for (const name of ["verify-email", "confirm-email"]) {
+      await page.goto(`/${name}#code=7K2M-9XQ4`);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await lookAt(page, `${name}-inside-${language}`);
+    }
+  });
+
+  test(`A running upload of a newcomer, in ${language}`, async (t) => {
+    const page = await openPage(t, browser, stack, { locale: language });
+    const person = { email: `unverified.${language}@example.com`, password: "correct horse battery staple" };
+    await call(stack, "POST", "/auth/register", person);
+    const parts = await watchParts(page, stack);
+    await logIn(page, person);
+    parts.hold(3);
+    await chooseFiles(page, /^(Choose videos|Escolher vídeos)$/, await largeVideo(stack, 112 * 1024 * 1024));
+    await page.getByRole("button", { name: /^(Upload and extract|Enviar e extrair)$/ }).click();
+    await parts.haveArrived(3);
+    await page.getByText(/^(Uploading|Enviando)$/).waitFor();
+    await lookAt(page, `uploading-${language}`);
+    await page.getByRole("button", { name: /^(Pause|Pausar):/ }).click();
+    await page.getByText(/^(Paused|Pausado)$/).waitFor();
+    await lookAt(page, `paused-${language}`);
   });
 }
+
+test("The API's reference", async (t) => {
+  const page = await openPage(t, browser, stack);
+  await page.goto("/docs/");
+  await page.getByRole("heading", { name: "videos" }).waitFor();
+  await lookAt(page, "docs", { except: ["nested-interactive"] }); // as Swagger UI is made
+});
 
 test("The dialogs", async (t) => {
   const page = await openPage(t, browser, stack);
@@ -61,6 +102,8 @@ test("The dialogs", async (t) => {
   await tilesThere(page);
   await page.locator(".tile").nth(12).click();
   await page.getByRole("dialog").getByRole("img").waitFor();
+  const { y, height } = await page.getByRole("dialog").boundingBox();
+  assert.ok(Math.abs(y - (800 - y - height)) <= 1, `the dialog is in the middle: ${y} px above it, ${800 - y - height} px below`);
   await lookAt(page, "frame", { fullPage: false });
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: /^Extract again/ }).click();

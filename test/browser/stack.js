@@ -57,7 +57,7 @@ function freeAddress() {
 
 /** Waits until a question has an answer, and gives it. */
 export async function until(what, ask) {
-  for (const deadline = Date.now() + 60_000; ; await pause(50)) {
+  for (const deadline = Date.now() + 180_000; ; await pause(50)) {
     const answer = await ask();
     if (answer) return answer;
     if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);

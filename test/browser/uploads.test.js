@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { chooseFiles, launch, logIn, openPage } from "./browser.js";
+import { chooseFiles, launch, logIn, openPage, watchParts } from "./browser.js";
 import { largeVideo, newPerson, startStack } from "./stack.js";
 
 let stack;
@@ -94,42 +94,6 @@ async function upload(page) {
 }
 
 async function ready(page) {
-  await page.getByRole("link", { name: "large.mp4" }).waitFor({ timeout: 60_000 });
-  await page.getByRole("button", { name: "Download ZIP: large.mp4" }).waitFor({ timeout: 60_000 });
-}
-
-/** Counts the parts that reach S3, and lets only some of them through. */
-async function watchParts(page, stack) {
-  const arrived = [];
-  let free = Infinity;
-  let held = [];
-  let notify = () => {};
-  page.on("response", (response) => {
-    if (response.request().method() !== "PUT" || !response.url().startsWith(stack.aws) || !response.ok()) return;
-    arrived.push(Number(new URL(response.url()).searchParams.get("partNumber")));
-    notify();
-  });
-  await page.route(`${stack.aws}/**`, async (route) => {
-    if (route.request().method() !== "PUT") return route.continue();
-    if (free-- > 0) return route.continue();
-    held.push(route);
-  });
-  return {
-    arrived: () => [...arrived],
-    /** Lets only so many more through; the others wait. */
-    hold(n) { free = n; },
-    /** Lets all through, those too that waited for that. */
-    release() {
-      free = Infinity;
-      for (const route of held.splice(0)) route.continue().catch(() => {}); // the page may have gone
-    },
-    /** The network fails for those that wait. */
-    cut() {
-      free = Infinity;
-      for (const route of held.splice(0)) route.abort("internetdisconnected");
-    },
-    async haveArrived(n) {
-      while (arrived.length < n) await new Promise((resolve) => { notify = resolve; });
-    },
-  };
+  await page.getByRole("link", { name: "large.mp4" }).waitFor();
+  await page.getByRole("button", { name: "Download ZIP: large.mp4" }).waitFor();
 }

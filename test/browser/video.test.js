@@ -18,14 +18,14 @@ after(async () => {
 });
 
 const english = {
-  locale: "en-US", name: "Name (optional)", password: "Password", register: "Create account", code: "Code from the mail", confirm: "Confirm", another: "Mail a new code",
+  locale: "en-US", name: "Name (optional)", password: "Password", register: "Create account", code: "Code from the mail", confirm: "Confirm",
   confirmed: "Your e-mail is confirmed.", choose: "Choose videos", mode: "Choose frames", several: "Several a second", rate: "Frames a second",
   format: "Image format", perSecond: "8", image: "WebP", estimate: "240 frames", upload: "Upload and extract", progress: `Progress of ${basename(bunny)}`,
   download: `Download ZIP: ${basename(bunny)}`, ready: "Ready", count: 240, frames: "240 frames", shown: "100 of 240 frames", more: "Show more",
   frame: "Frame 101 at 0:12.5", viewer: "Frame 101 of 240", subject: /is your Fotograma code$/,
 };
 const portuguese = {
-  locale: "pt-BR", name: "Nome (opcional)", password: "Senha", register: "Criar conta", code: "Código do e-mail", confirm: "Confirmar", another: "Enviar novo código",
+  locale: "pt-BR", name: "Nome (opcional)", password: "Senha", register: "Criar conta", code: "Código do e-mail", confirm: "Confirmar",
   confirmed: "O seu e-mail está confirmado.", choose: "Escolher vídeos", mode: "Escolher quadros", several: "Vários por segundo", rate: "Quadros por segundo",
   format: "Formato das imagens", perSecond: "4", image: "JPEG", estimate: "120 quadros", upload: "Enviar e extrair", progress: `Progresso de ${basename(bunny)}`,
   download: `Baixar ZIP: ${basename(bunny)}`, ready: "Pronto", count: 120, frames: "120 quadros", shown: "100 de 120 quadros", more: "Mostrar mais",
@@ -45,7 +45,6 @@ for (const says of [english, portuguese]) {
     await page.getByRole("button", { name: says.register }).click();
     const mail = await codeMail(stack, email);
     assert.match(mail.subject, says.subject);
-    await page.getByRole("button", { name: says.another }).waitFor(); // the login that follows is done
     await page.getByLabel(says.code).fill(mail.code);
     await page.getByRole("button", { name: says.confirm, exact: true }).click();
     await page.getByText(says.confirmed).waitFor();
@@ -62,7 +61,7 @@ for (const says of [english, portuguese]) {
     await page.getByRole("link", { name: basename(bunny) }).click();
     await page.getByRole("heading", { name: basename(bunny) }).waitFor();
     if (says.image === "WebP") await halfDone(page, says.progress); // the other is too fast for that
-    await page.getByText(says.ready, { exact: true }).waitFor({ timeout: 60_000 });
+    await page.getByText(says.ready, { exact: true }).waitFor();
     await page.getByText(says.frames).first().waitFor();
 
     // The thumbnails are a hundred at first, and each opens a frame.
@@ -113,6 +112,7 @@ test("A person cancels an extraction, has other frames extracted instead, and de
   await page.getByRole("button", { name: `Delete: ${basename(bunny)}` }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await page.getByText("No videos yet").waitFor();
+  await hasFocus(page, page.getByRole("heading", { name: "Videos", exact: true }));
 });
 
 test("Whoever has no mouse logs in and uploads a video", async (t) => {
@@ -133,8 +133,9 @@ test("Whoever has no mouse logs in and uploads a video", async (t) => {
   await page.getByRole("button", { name: "Upload and extract" }).waitFor();
   await tabTo(page, page.getByRole("button", { name: "Upload and extract" }));
   await page.keyboard.press("Space");
+  await hasFocus(page, page.getByRole("heading", { name: "Videos", exact: true }));
   const video = page.getByRole("link", { name: basename(bottles) });
-  await page.getByText("Ready", { exact: true }).and(page.locator(".status")).waitFor({ timeout: 30_000 });
+  await page.getByText("Ready", { exact: true }).and(page.locator(".status")).waitFor();
   await tabTo(page, video);
   await page.keyboard.press("Enter");
   const frame = page.getByRole("button", { name: /^Frame 1 at/ });
@@ -145,6 +146,36 @@ test("Whoever has no mouse logs in and uploads a video", async (t) => {
   await page.keyboard.press("ArrowRight");
   await page.getByRole("dialog", { name: "Frame 2 of" }).waitFor();
 });
+
+test("A video that the server does not show yet is waited for", async (t) => {
+  const page = await openPage(t, browser, stack);
+  page.provoked.push(/status of 404/);
+  const person = await newPerson(stack);
+  const video = await newVideo(stack, person, bottles, "late.mp4");
+  await logIn(page, person);
+  let asked = 0;
+  await page.route(`**/v1/videos/${video.id}`, (route) => (++asked > 2 ? route.continue() : route.fulfill(notFound)));
+  await page.goto(`/videos/${video.id}`);
+  await page.getByText("The video is being prepared.").waitFor();
+  await page.getByRole("heading", { name: "late.mp4" }).waitFor();
+  assert.equal(asked, 3);
+});
+
+test("Whoever was told that a video is not there can look again", async (t) => {
+  const page = await openPage(t, browser, stack);
+  page.provoked.push(/status of 404/);
+  const person = await newPerson(stack);
+  const video = await newVideo(stack, person, bottles, "late.mp4");
+  await logIn(page, person);
+  await page.route(`**/v1/videos/${video.id}`, (route) => route.fulfill(notFound));
+  await page.goto(`/videos/${video.id}`);
+  await page.getByRole("heading", { name: "This video is not there" }).waitFor();
+  await page.unrouteAll();
+  await page.getByRole("button", { name: "Look again" }).click();
+  await page.getByRole("heading", { name: "late.mp4" }).waitFor();
+});
+
+const notFound = { status: 404, contentType: "application/problem+json", json: { code: "not_found", detail: "There is no such video." } };
 
 test("Nobody sees another's video", async (t) => {
   const page = await openPage(t, browser, stack);
@@ -161,6 +192,11 @@ function halfDone(page, label) {
     const progress = document.querySelector(`progress[aria-label="${name}"]`);
     return progress && progress.position > 0 && progress.position < 1;
   }, label);
+}
+
+/** Waits until something has the focus. */
+async function hasFocus(page, wanted) {
+  await page.waitForFunction((element) => element === document.activeElement, await wanted.elementHandle());
 }
 
 /** Presses Tab until something has the focus; a hundred times is too often. */

@@ -70,11 +70,11 @@ test("a proxy's error page is no answer of ours", async () => {
 
 test("a problem is told in its sentence, with the members it is about", async () => {
   const { api } = fake(() => ({
-    status: 422, headers: { "Retry-After": "7" },
+    status: 422,
     body: { code: "invalid_extraction", detail: "Change the options.", errors: [{ location: "body.extraction.fps", message: "must be more than 0" }] },
   }));
   await expect(api.open("POST", "/videos", {})).rejects.toMatchObject({
-    message: "Change the options. fps: must be more than 0", code: "invalid_extraction", status: 422, retryAfter: 7,
+    message: "Change the options. fps: must be more than 0", code: "invalid_extraction", status: 422,
   });
 });
 

@@ -1,20 +1,17 @@
 // The HTTP API, and the session that it is called in.
 
-import type { NewVideo, Upload, Video } from "./types";
+import type { NewVideo, ProblemBody, Registered, Tokens } from "./types";
 
 /** An RFC 9457 problem: its message is a sentence that tells a person what to do. */
 export class Problem extends Error {
   readonly code: string;
   readonly status: number;
-  /** Seconds after which the same request may succeed; 0 where nothing is said. */
-  readonly retryAfter: number;
 
-  constructor(status: number, body: { code?: string; detail?: string; errors?: { location?: string; message?: string }[] }, retryAfter = 0) {
+  constructor(status: number, body: ProblemBody) {
     const members = (body.errors ?? []).map((e) => [e.location?.split(".").pop(), e.message].filter(Boolean).join(": "));
     super([body.detail ?? "", ...members].filter(Boolean).join(" "));
     this.code = body.code ?? "";
     this.status = status;
-    this.retryAfter = retryAfter;
   }
 }
 
@@ -53,8 +50,7 @@ export class Api {
   }
 
   async login(email: string, password: string): Promise<void> {
-    const answer = await this.open<{ access_token: string }>("POST", "/auth/login", { email, password, cookie: true });
-    this.token = answer.access_token;
+    this.token = (await this.open<Tokens>("POST", "/auth/login", { email, password, cookie: true })).access_token;
   }
 
   forget(): void {
@@ -79,15 +75,15 @@ export class Api {
   }
 
   /** Registers a video; the same key gives the same one again, with an upload that is signed anew. */
-  async create(key: string, body: NewVideo): Promise<{ video: Video; upload: Upload }> {
-    return (await this.request<{ video: Video; upload: Upload }>("POST", "/videos", { body, headers: { "Idempotency-Key": key } })).body;
+  async create(key: string, body: NewVideo): Promise<Registered> {
+    return (await this.request<Registered>("POST", "/videos", { body, headers: { "Idempotency-Key": key } })).body;
   }
 
   private renew(spent: string | null): Promise<void> {
     return this.around.alone(async () => {
       if (this.token !== spent) return; // another call did it
       try {
-        this.token = (await this.open<{ access_token: string }>("POST", "/auth/refresh", {})).access_token;
+        this.token = (await this.open<Tokens>("POST", "/auth/refresh", {})).access_token;
       } catch (error) {
         if (error instanceof Problem && ["session_revoked", "unauthorized", "cross_site"].includes(error.code)) {
           this.token = null;
@@ -115,7 +111,7 @@ export class Api {
     const answer = parse(text);
     if (!response.ok && response.status !== 304) {
       if (answer === undefined) throw new Unreachable(); // a proxy's page
-      throw new Problem(response.status, answer, Number(response.headers.get("Retry-After") ?? 0));
+      throw new Problem(response.status, answer);
     }
     return { status: response.status, body: answer as T, etag: response.headers.get("ETag") };
   }

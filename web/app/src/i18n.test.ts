@@ -14,6 +14,12 @@ describe("both languages", () => {
       else expect(other.length, key).toBe(one.length);
     }
   });
+  test("have titles that do not break within a word", () => {
+    for (const texts of [en, pt]) {
+      const titles = Object.entries(texts).filter(([key]) => key.endsWith("_title"));
+      expect(titles.filter(([, title]) => /\w-\w/.test(String(title)))).toEqual([]);
+    }
+  });
   test("are spoken at once", () => {
     expect(t.log_in).toBe("Log in");
     language.value = "pt-BR";

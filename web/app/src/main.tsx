@@ -1,4 +1,4 @@
-import { render } from "preact";
+import { render, type ComponentType } from "preact";
 import { LocationProvider, Route, Router, useLocation } from "preact-iso";
 import { useEffect } from "preact/hooks";
 import { language, languageOptions, t } from "./i18n";
@@ -21,7 +21,8 @@ function App() {
       <Header />
       <main id="content" tabIndex={-1}>
         {!reachable.value && <Notice kind="bad">{t.offline}</Notice>}
-        {inside.value ? <Inside /> : <Outside />}
+        <Sayings />
+        <Pages />
       </main>
       <Footer />
       <div class="unseen" aria-live="polite">{announcement.value}</div>
@@ -62,39 +63,43 @@ function forgetFlash() {
   if (said) setTimeout(() => { if (flash.value === said) flash.value = ""; }, 15_000);
 }
 
-function Outside() {
+const within = (Page: ComponentType) => () => (inside.value ? <Page /> : <Login />);
+const before = (Page: ComponentType) => () => (inside.value ? <ToVideos /> : <Page />);
+
+// One list for those who are logged in and those who are not: what somebody types stays
+// when the session begins or ends meanwhile.
+const pages = {
+  list: within(Videos), video: within(VideoPage), settings: within(Settings), confirm: within(ConfirmEmail), none: within(NotFound),
+  login: before(Login), register: before(Register),
+};
+
+function Pages() {
   return (
     <Router onRouteChange={forgetFlash}>
-      <Route path="/register" component={Register} />
+      <Route path="/" component={pages.list} />
+      <Route path="/videos/:id" component={pages.video} />
+      <Route path="/settings" component={pages.settings} />
+      <Route path="/login" component={pages.login} />
+      <Route path="/register" component={pages.register} />
       <Route path="/verify-email" component={VerifyEmail} />
+      <Route path="/confirm-email" component={pages.confirm} />
       <Route path="/forgot-password" component={ForgotPassword} />
       <Route path="/reset-password" component={ResetPassword} />
       <Route path="/unsubscribe" component={Unsubscribe} />
-      <Route default component={Login} />
+      <Route default component={pages.none} />
     </Router>
   );
 }
 
-function Inside() {
+/** What is to be said above a page. */
+function Sayings() {
   const { path } = useLocation();
+  if (!inside.value) return null;
   const unverified = user.value && !user.value.email_verified && path !== "/verify-email";
   return (
     <>
       {unverified && <Notice kind="plain">{t.verify_banner} <a href="/verify-email">{t.verify_banner_action}</a></Notice>}
       {flash.value && path === "/" && <Notice kind="good">{flash.value}</Notice>}
-      <Router onRouteChange={forgetFlash}>
-        <Route path="/" component={Videos} />
-        <Route path="/videos/:id" component={VideoPage} />
-        <Route path="/settings" component={Settings} />
-        <Route path="/verify-email" component={VerifyEmail} />
-        <Route path="/confirm-email" component={ConfirmEmail} />
-        <Route path="/reset-password" component={ResetPassword} />
-        <Route path="/unsubscribe" component={Unsubscribe} />
-        <Route path="/login" component={ToVideos} />
-        <Route path="/register" component={ToVideos} />
-        <Route path="/forgot-password" component={ForgotPassword} />
-        <Route default component={NotFound} />
-      </Router>
     </>
   );
 }

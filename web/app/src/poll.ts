@@ -75,3 +75,19 @@ export class Poll {
     return Math.min(this.pause * factor, this.timing.most);
   }
 }
+
+/**
+ * Asks while somebody looks, and at once when the page is seen again or the network is
+ * back. @returns what ends that
+ */
+export function keepAsking(poll: Poll): () => void {
+  const wake = () => void poll.wake();
+  document.addEventListener("visibilitychange", wake);
+  addEventListener("online", wake);
+  poll.start();
+  return () => {
+    document.removeEventListener("visibilitychange", wake);
+    removeEventListener("online", wake);
+    poll.stop();
+  };
+}

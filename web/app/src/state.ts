@@ -71,7 +71,7 @@ export const api = new Api({
       throw error;
     }
   },
-  alone: (run) => navigator.locks.request("renew", run),
+  alone: async (run) => { await navigator.locks.request("renew", run); },
   language: () => language.value,
   ended: () => {
     flash.value = t.session_over;
@@ -94,7 +94,6 @@ function left(): void {
 export async function enter(email: string, password: string): Promise<void> {
   await api.login(email, password);
   keep("session", "yes");
-  flash.value = "";
   inside.value = true;
   await load();
 }

@@ -1,81 +1,54 @@
-// The API's words, as api/openapi.yaml has them; what the app does not read is left out.
+// The API's words, from api/openapi.yaml; `make api` writes that and openapi.d.ts anew.
 
-export type Status = "awaiting_upload" | "queued" | "processing" | "completed" | "failed" | "cancelled" | "expired";
-export const statuses: Status[] = ["awaiting_upload", "queued", "processing", "completed", "failed", "cancelled", "expired"];
+import type { components } from "./openapi";
 
-export const modes = ["interval", "fps", "count", "every_nth", "keyframes", "scenes", "timestamps"] as const;
-export type Mode = (typeof modes)[number];
-export type Format = "jpeg" | "png" | "webp";
+type Schemas = components["schemas"];
 
 /** Times are in seconds, sizes in pixels. */
-export interface Extraction {
-  mode: Mode;
-  fps?: number;
-  interval?: number;
-  count?: number;
-  every_nth?: number;
-  threshold?: number;
-  timestamps?: number[];
-  start?: number;
-  end?: number;
-  max_frames?: number;
-  format?: Format;
-  quality?: number;
-  width?: number;
-  height?: number;
-  fit?: "contain" | "cover" | "fill" | "scale-down";
-  dedupe?: boolean;
-  sprite?: boolean;
-}
+export type Extraction = Schemas["Extraction"] & { mode: Mode };
+export const modes = ["interval", "fps", "count", "every_nth", "keyframes", "scenes", "timestamps"] as const satisfies Schemas["Extraction"]["mode"][];
+export type Mode = (typeof modes)[number];
+export type Format = NonNullable<Extraction["format"]>;
 
-export interface Notice { code: string; message: string }
+/** Sizes are in bytes, progress is from 0 to 1. A video's extraction has all defaults. */
+export type Video = Omit<Schemas["Video"], "extraction"> & { extraction: Extraction };
+export interface VideoPage { videos: Video[] | null; next_cursor?: string }
+export const statuses = ["awaiting_upload", "queued", "processing", "completed", "failed", "cancelled", "expired"] as const satisfies Video["status"][];
+export type Status = (typeof statuses)[number];
 
-export interface Media { duration: number; width: number; height: number; frame_rate: number; codec: string; rotation: number }
-
-/** Sizes are in bytes, progress from 0 to 1. */
-export interface Video {
-  id: string;
-  filename: string;
-  size: number;
-  content_type: string;
-  status: Status;
-  progress: number;
-  extraction: Extraction;
-  media?: Media;
-  archive?: { frames: number; size: number; sha256?: string; expires_at: string };
-  error?: Notice;
-  warnings?: Notice[] | null;
-  created_at: string;
-  updated_at: string;
-  expires_at: string;
-}
-
+type Signed = Required<Schemas["UploadResponse"]>;
+/** In one POST, or in parts, which are signed later. */
 export type Upload =
-  | { method: "POST"; url: string; fields: Record<string, string>; expires_at: string }
-  | { method: "MULTIPART"; upload_id: string; part_size: number; expires_at: string };
+  | Pick<Signed, "url" | "fields" | "expires_at"> & { method: "POST" }
+  | Pick<Signed, "upload_id" | "part_size" | "expires_at"> & { method: "MULTIPART" };
+export type NewVideo = Schemas["CreateInputBody"] & { extraction: Extraction };
+export interface Registered { video: Video; upload: Upload }
+export type Download = Schemas["DownloadOutputBody"];
+export type SignedParts = Schemas["SignPartsOutputBody"];
+export type StoredParts = Schemas["ListPartsOutputBody"];
 
-export interface NewVideo { filename: string; size: number; content_type: string; extraction: Extraction }
+export type ProblemBody = Partial<Schemas["Problem"]>;
+export type Tokens = Schemas["TokensOutputBody"];
+export type User = Schemas["UserBody"];
+export type Session = Schemas["SessionBody"];
+export type Sessions = Schemas["SessionsOutputBody"];
 
-export interface Download { url: string; expires_at: string; size: number; sha256?: string }
-
-export interface ManifestFrame { index: number; file: string; pts: number; time: number; width: number; height: number; size: number; sha256: string }
-export interface Manifest {
-  video: { filename: string; sha256: string; media: Media & { container?: string; pixel_format?: string; time_base?: string } };
-  extraction: Extraction;
-  frames: ManifestFrame[];
-  engine: { name: string; ffmpeg?: string };
-}
-
-export interface User { id: string; email: string; email_verified: boolean; name: string; locale: "en" | "pt-BR"; created_at: string }
-export interface Session { id: string; created_at: string; last_used_at: string; expires_at: string; network: string; user_agent: string; current: boolean }
-
-export const scopes = ["videos:read", "videos:write", "notifications:read", "notifications:write", "account:read"] as const;
+export type Key = Schemas["ApiKeyBody"];
+export type Keys = Schemas["ListAPIKeysOutputBody"];
+export type NewKey = Schemas["CreateAPIKeyOutputBody"];
+export const scopes = ["videos:read", "videos:write", "notifications:read", "notifications:write", "account:read"] as const satisfies Key["scopes"];
 export type Scope = (typeof scopes)[number];
-export interface Key { id: string; name: string; hint: string; scopes: Scope[]; created_at: string; expires_at?: string; last_used_at?: string }
 
-export interface Quota { used: number; limit: number; resets_at?: string }
-export type QuotaName = "bytes_stored" | "concurrent_videos" | "minutes_per_day" | "videos_per_day" | "videos_per_minute";
-export interface Usage { quotas: Record<QuotaName, Quota> }
+export type Usage = Schemas["UsageOutputBody"];
+export type QuotaName = keyof Schemas["Quotas"];
+export type AuditPage = Schemas["AuditOutputBody"];
+export type Export = Schemas["ExportBody"];
+export type NewExport = Schemas["RequestExportOutputBody"];
 
-export interface AuditEntry { id: string; at: string; action: string; result: "success" | "failure"; detail?: string; network: string; user_agent: string }
-export interface Export { id: string; status: "pending" | "ready"; created_at: string; expires_at: string; files: { name: string; size: number; url: string }[] | null }
+export type Preferences = Schemas["PreferencesOutputBody"];
+export type Notifications = Schemas["NotificationsOutputBody"];
+
+/** manifest.json, which the archive's program writes; the API hands it on as it is. */
+export interface Manifest {
+  frames: { index: number; file: string; time: number; width: number; height: number; size: number }[];
+}

@@ -5,7 +5,7 @@ import Uppy, { type UppyFile } from "@uppy/core";
 import { effect, signal } from "@preact/signals";
 import type { Problem } from "./api";
 import { api, explain, onLeave, reachable, stored } from "./state";
-import type { NewVideo, Video } from "./types";
+import type { NewVideo, SignedParts, StoredParts, Video } from "./types";
 import { videos } from "./videos";
 
 /** Above this an upload goes in parts (POST /v1/videos), in bytes. */
@@ -89,12 +89,12 @@ uppy.use(AwsS3<Meta, Record<string, never>>, {
   },
   createMultipartUpload: () => Promise.reject(new Error("registered before")),
   listParts: async (_, { key }) => {
-    const { parts } = await api.call<{ parts: { part_number: number; etag: string; size: number }[] }>("GET", `/videos/${key}/parts`);
-    return parts.map((part) => ({ PartNumber: part.part_number, ETag: part.etag, Size: part.size }));
+    const { parts } = await api.call<StoredParts>("GET", `/videos/${key}/parts`);
+    return (parts ?? []).map((part) => ({ PartNumber: part.part_number, ETag: part.etag, Size: part.size }));
   },
   signPart: async (_, { key, partNumber }) => {
-    const { parts } = await api.call<{ parts: { url: string }[] }>("POST", `/videos/${key}/parts`, { part_numbers: [partNumber] });
-    return { method: "PUT", url: parts[0]!.url };
+    const { parts } = await api.call<SignedParts>("POST", `/videos/${key}/parts`, { part_numbers: [partNumber] });
+    return { method: "PUT", url: parts![0]!.url };
   },
   completeMultipartUpload: async (_, { key, parts }) => {
     videos.put(await complete(key, parts.map((part) => ({ part_number: part.PartNumber!, etag: part.ETag! }))));
@@ -155,9 +155,12 @@ function show(): void {
 
 uppy.on("state-update", show);
 
+/** What the API takes of a file's name; the end tells what it is. */
+const nameOf = (file: File) => file.name.slice(-255);
+
 /** Uploads a file and has its frames extracted; one whose upload was interrupted goes on. */
 export function upload(file: File, extraction: NewVideo["extraction"]): void {
-  const request = { filename: file.name.slice(-255), size: file.size, content_type: file.type || "application/octet-stream", extraction };
+  const request = { filename: nameOf(file), size: file.size, content_type: file.type || "application/octet-stream", extraction };
   const before = Object.entries(remembered()).find(([id, r]) =>
     isOf(file, r) && JSON.stringify(r.request.extraction) === JSON.stringify(extraction) && !uploads.value.some((u) => u.video === id));
   add(file, before ? before[1] : { key: crypto.randomUUID(), request, modified: file.lastModified });
@@ -175,7 +178,7 @@ export function goOn(video: string, file: File): boolean {
 }
 
 function isOf(file: File, { request, modified }: Registration): boolean {
-  return request.filename === file.name.slice(-255) && request.size === file.size && modified === file.lastModified;
+  return request.filename === nameOf(file) && request.size === file.size && modified === file.lastModified;
 }
 
 function add(file: File, registration: Registration): void {

@@ -3,7 +3,7 @@
 import { useLocation } from "preact-iso";
 import { useEffect, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import { Field, Form, Heading, Notice, useAction } from "../parts/ui";
+import { Code, Field, Form, Heading, NewPassword, Notice, useAction } from "../parts/ui";
 import { language, t } from "../i18n";
 import { api, enter, flash, inside, load, user } from "../state";
 
@@ -21,12 +21,11 @@ function useFragment(): { email: string; code: string } {
 function takeFragment() {
   const members = new URLSearchParams(location.hash.slice(1));
   if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-  return { email: members.get("email") ?? pendingEmail(), code: members.get("code") ?? "" };
+  return { email: members.get("email") ?? "", code: members.get("code") ?? "" };
 }
 
 // The address that was typed on the page before this one.
 let typed = "";
-const pendingEmail = () => user.value?.email ?? typed;
 
 function Door({ title, children }: { title: string; children: ComponentChildren }) {
   return (
@@ -47,13 +46,6 @@ function Door({ title, children }: { title: string; children: ComponentChildren 
 
 const Email = ({ value }: { value?: string }) => (
   <Field label={t.email} name="email" type="email" autocomplete="username" required maxLength={320} defaultValue={value ?? typed} />
-);
-const NewPassword = ({ label = t.password, name = "password" }: { label?: string; name?: string }) => (
-  <Field label={label} name={name} type="password" autocomplete="new-password" required minLength={10} maxLength={1000} hint={t.password_hint} />
-);
-const Code = ({ value }: { value?: string }) => (
-  <Field label={t.code} name="code" autocomplete="one-time-code" autocapitalize="characters" spellcheck={false} required maxLength={50}
-    class="code" placeholder="7K2M-9XQ4" defaultValue={value ?? ""} />
 );
 
 export function Login() {
@@ -81,7 +73,7 @@ export function Register() {
       }}>
         <Field label={`${t.name} (${t.optional})`} name="name" autocomplete="name" maxLength={200} />
         <Email />
-        <NewPassword />
+        <NewPassword label={t.password} name="password" />
       </Form>
       <p class="other">{t.login_known} <a href="/login">{t.log_in}</a></p>
     </Door>
@@ -91,20 +83,21 @@ export function Register() {
 export function VerifyEmail() {
   const { route } = useLocation();
   const given = useFragment();
+  const address = given.email || (user.value?.email ?? typed);
   const again = useAction();
   const [sent, setSent] = useState(false);
   return (
     <Door title={t.verify_title}>
-      <p>{given.email ? t.verify_text(given.email) : t.verify_text_unknown}</p>
+      {!given.code && <p>{address ? t.verify_text(address) : t.verify_text_unknown}</p>}
       {sent && <Notice kind="good">{t.verify_sent}</Notice>}
       {again.error && <Notice kind="bad">{again.error}</Notice>}
-      <Form label={t.verify} submit={async ({ email = given.email, code = "" }) => {
+      <Form label={t.verify} submit={async ({ email = address, code = "" }) => {
         await api.open("POST", "/auth/email/verify", { email, code });
         if (inside.value) await load();
         flash.value = t.verify_done;
         route("/");
       }} aside={inside.value && <a href="/">{t.verify_later}</a>}>
-        {!given.email && <Email />}
+        {!address && !inside.value && <Email />}
         <Code key={given.code} value={given.code} />
       </Form>
       {inside.value && (
@@ -123,6 +116,7 @@ export function ConfirmEmail() {
   const given = useFragment();
   return (
     <Door title={t.change_email}>
+      {!given.code && <p>{t.verify_text_unknown}</p>}
       <Form label={t.verify} submit={async ({ code }) => {
         user.value = await api.call("POST", "/auth/email/confirm", { code });
         flash.value = t.change_email_done;
@@ -162,9 +156,9 @@ export function ResetPassword() {
         flash.value = t.reset_done;
         route("/login");
       }}>
-        <Email key={given.email} value={given.email} />
+        <Email key={given.email} value={given.email || (user.value?.email ?? typed)} />
         <Code key={given.code} value={given.code} />
-        <NewPassword label={t.new_password} />
+        <NewPassword label={t.new_password} name="password" />
       </Form>
     </Door>
   );

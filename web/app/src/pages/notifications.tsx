@@ -5,15 +5,12 @@ import { formatMoment, t } from "../i18n";
 import { Part, useRead } from "../parts/settings";
 import { Check, Heading, Notice, useAction } from "../parts/ui";
 import { api, inside } from "../state";
+import type { Notifications, Preferences } from "../types";
 
 const switches = ["completed", "failed"] as const;
 type Switch = (typeof switches)[number];
-interface Preferences { email: Record<Switch, boolean> }
 
-interface Notification { id: string; kind: string; video_id?: string; sent_at: string }
-interface Page { notifications: Notification[]; next_cursor?: string }
-
-export function Notifications() {
+export function NotificationsPart() {
   return (
     <Part title={t.notifications} text={t.notifications_text}>
       <Switches />
@@ -28,7 +25,7 @@ function Switches() {
   const action = useAction();
   const [saved, setSaved] = useState(false);
   const last = useRef<Promise<void>>(Promise.resolve());
-  const show = (name: Switch, on: boolean) => set((now) => now && { email: { ...now.email, [name]: on } });
+  const show = (name: Switch, on: boolean) => set((now) => now && { ...now, email: { ...now.email, [name]: on } });
   const send = async (name: Switch, on: boolean) => {
     const done = await action.run(() => api.call("PUT", "/notifications/preferences", { email: { [name]: on } }));
     setSaved(done);
@@ -54,19 +51,19 @@ function Switches() {
 }
 
 function Sent() {
-  const { value, set, waiting } = useRead<Page>("/notifications?limit=5");
+  const { value, set, waiting } = useRead<Notifications>("/notifications?limit=5");
   const action = useAction();
   const more = () => action.run(async () => {
-    const next = await api.call<Page>("GET", `/notifications?limit=20&cursor=${encodeURIComponent(value!.next_cursor!)}`);
-    set({ ...next, notifications: [...value!.notifications, ...next.notifications] });
+    const next = await api.call<Notifications>("GET", `/notifications?limit=20&cursor=${encodeURIComponent(value!.next_cursor!)}`);
+    set({ ...next, notifications: [...(value!.notifications ?? []), ...(next.notifications ?? [])] });
   });
   return (
     <>
       <h3>{t.sent}</h3>
       {waiting}
-      {value?.notifications.length === 0 && <p class="note">{t.sent_none}</p>}
+      {value?.notifications?.length === 0 && <p class="note">{t.sent_none}</p>}
       <ul class="items">
-        {value?.notifications.map((one) => (
+        {value?.notifications?.map((one) => (
           <li key={one.id}>
             <div class="grow">
               <strong>{one.video_id ? <a href={`/videos/${one.video_id}`}>{sentText(one.kind)}</a> : sentText(one.kind)}</strong>

@@ -1,11 +1,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { about, formatBytes, formatDay, formatMoment, formatNumber, languageOptions, t, type Language } from "../i18n";
 import { Part, useRead } from "../parts/settings";
-import { Check, Confirm, Field, Form, Heading, Notice, Select, Spinner, useAction } from "../parts/ui";
+import { Check, Code, Confirm, Field, Form, Heading, NewPassword, Notice, Select, Spinner, useAction } from "../parts/ui";
 import { Poll } from "../poll";
 import { api, flash, gone, leave, user } from "../state";
-import { scopes, type AuditEntry, type Export, type Key, type QuotaName, type Scope, type Session, type Usage } from "../types";
-import { Notifications } from "./notifications";
+import { scopes, type AuditPage, type Export, type Key, type Keys, type NewExport, type NewKey, type QuotaName, type Scope, type Session, type Sessions, type Usage } from "../types";
+import { NotificationsPart } from "./notifications";
 
 export function Settings() {
   return (
@@ -15,9 +15,9 @@ export function Settings() {
       <div class="settings">
         <Profile />
         <UsagePart />
-        <Notifications />
-        <Sessions />
-        <Keys />
+        <NotificationsPart />
+        <SessionsPart />
+        <KeysPart />
         <ChangePassword />
         <ChangeEmail />
         <Audit />
@@ -89,7 +89,7 @@ function ChangePassword() {
         <input class="hidden" name="username" autocomplete="username" value={user.value?.email ?? ""} readOnly tabIndex={-1} aria-hidden="true" />
         <div class="grid">
           <Field label={t.current_password} name="current_password" type="password" autocomplete="current-password" required maxLength={1000} />
-          <Field label={t.new_password} name="new_password" type="password" autocomplete="new-password" required minLength={10} maxLength={1000} hint={t.password_hint} />
+          <NewPassword label={t.new_password} name="new_password" />
         </div>
       </Form>
     </Part>
@@ -110,7 +110,7 @@ function ChangeEmail() {
             setAsked("");
             setDone(true);
           }}>
-            <Field label={t.code} name="code" autocomplete="one-time-code" class="code" required maxLength={50} />
+            <Code />
           </Form>
         </>
       ) : (
@@ -129,8 +129,8 @@ function ChangeEmail() {
   );
 }
 
-function Sessions() {
-  const { value, waiting, read } = useRead<{ sessions: Session[] }>("/auth/sessions");
+function SessionsPart() {
+  const { value, waiting, read } = useRead<Sessions>("/auth/sessions");
   const action = useAction();
   const [all, setAll] = useState(false);
   const end = (session: Session) => action.run(async () => {
@@ -143,7 +143,7 @@ function Sessions() {
       {waiting}
       {action.error && <Notice kind="bad">{action.error}</Notice>}
       <ul class="items">
-        {value?.sessions.map((session) => {
+        {value?.sessions?.map((session) => {
           const name = programOf(session.user_agent);
           return (
             <li key={session.id}>
@@ -174,15 +174,16 @@ function programOf(agent: string): string {
   return [browser, system].filter((part) => part !== undefined).map((part) => names[part] ?? part).join(", ");
 }
 
-function Keys() {
-  const { value, waiting, read } = useRead<{ keys: Key[] }>("/auth/keys");
+function KeysPart() {
+  const { value, waiting, read } = useRead<Keys>("/auth/keys");
   const [made, setMade] = useState("");
   const [copied, setCopied] = useState(false);
+  const copy = useAction();
   const [wanted, setWanted] = useState<Scope[]>(["videos:read", "videos:write"]);
   const [revoking, setRevoking] = useState<Key | null>(null);
   const create = async ({ name, days = "" }: Record<string, string>, form: HTMLFormElement) => {
     const body = { name, scopes: wanted, ...(days ? { expires_in_days: Number(days) } : {}) };
-    const { secret } = await api.call<{ secret: string }>("POST", "/auth/keys", body);
+    const { secret } = await api.call<NewKey>("POST", "/auth/keys", body);
     form.reset();
     setMade(secret);
     setCopied(false);
@@ -211,8 +212,9 @@ function Keys() {
           <p>{t.key_made}</p>
           <div class="secret">
             <input readOnly value={made} aria-label={t.key_secret} class="code" onFocus={(e) => e.currentTarget.select()} />
-            <button type="button" onClick={async () => { await navigator.clipboard.writeText(made); setCopied(true); }}>{copied ? t.copied : t.copy}</button>
+            <button type="button" onClick={async () => setCopied(await copy.run(() => navigator.clipboard.writeText(made)))}>{copied ? t.copied : t.copy}</button>
           </div>
+          {copy.error && <p class="bad" role="alert">{t.copy_failed}</p>}
         </Notice>
       )}
       <details>
@@ -233,7 +235,7 @@ function Keys() {
         </Form>
       </details>
       {revoking && (
-        <Confirm title={about(t.key_revoke, revoking.name)} text={t.keys_text} label={t.key_revoke} close={() => setRevoking(null)}
+        <Confirm title={about(t.key_revoke, revoking.name)} text={t.key_revoke_text} label={t.key_revoke} close={() => setRevoking(null)}
           action={async () => { await api.call("DELETE", `/auth/keys/${revoking.id}`); await read(); }} />
       )}
     </Part>
@@ -243,10 +245,10 @@ function Keys() {
 const scopeText = (scope: Scope) => t[`scope_${scope.replace(":", "_") as "videos_read"}`];
 
 function Audit() {
-  const { value, set, waiting } = useRead<{ entries: AuditEntry[] | null; next_cursor?: string }>("/auth/audit?limit=10");
+  const { value, set, waiting } = useRead<AuditPage>("/auth/audit?limit=10");
   const action = useAction();
   const more = () => action.run(async () => {
-    const next = await api.call<{ entries: AuditEntry[] | null; next_cursor?: string }>("GET", `/auth/audit?limit=20&cursor=${encodeURIComponent(value!.next_cursor!)}`);
+    const next = await api.call<AuditPage>("GET", `/auth/audit?limit=20&cursor=${encodeURIComponent(value!.next_cursor!)}`);
     set({ ...next, entries: [...(value!.entries ?? []), ...(next.entries ?? [])] });
   });
   return (
@@ -303,7 +305,7 @@ function ExportPart() {
       {wanted === null && (
         <div class="actions">
           <button type="button" disabled={action.busy}
-            onClick={() => action.run(async () => setWanted((await api.call<{ export: Export }>("POST", "/auth/exports")).export))}>{t.export_request}</button>
+            onClick={() => action.run(async () => setWanted((await api.call<NewExport>("POST", "/auth/exports")).export))}>{t.export_request}</button>
         </div>
       )}
     </Part>
@@ -318,7 +320,7 @@ function Erase() {
         <div class="grid"><Field label={t.password} name="password" type="password" autocomplete="current-password" required maxLength={1000} /></div>
       </Form>
       {password !== null && (
-        <Confirm title={t.erase_sure} text={t.delete_text} label={t.erase_button} close={() => setPassword(null)}
+        <Confirm title={t.erase_sure} text={t.erase_sure_text} label={t.erase_button} close={() => setPassword(null)}
           action={async () => { await api.call("DELETE", "/auth/me", { password }); gone(); }} />
       )}
     </Part>

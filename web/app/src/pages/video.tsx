@@ -1,15 +1,14 @@
 import { useLocation, useRoute } from "preact-iso";
-import { useEffect, useRef, useState } from "preact/hooks";
-import { Problem } from "../api";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { Archive, type Tile } from "../archive";
 import { formatBytes, formatMoment, formatNumber, formatTime, t } from "../i18n";
 import { Dialog, Heading, Notice, Spinner, useAction } from "../parts/ui";
 import { Actions, Continue, Progress, StatusBadge, Summary } from "../parts/video";
-import { Poll } from "../poll";
-import { announcement, api, explain } from "../state";
-import { newer } from "../videos";
+import { api, reachable } from "../state";
+import { underWay } from "../list";
 import type { Manifest, Video } from "../types";
 import { fieldOf } from "../options";
+import { watched } from "../videos";
 
 /** A video: how far it is, its frames, and what is known of it. */
 export function VideoPage() {
@@ -19,72 +18,39 @@ export function VideoPage() {
 
 function Watched({ id }: { id: string }) {
   const { route } = useLocation();
-  const { video, error, missing, put, refresh } = useVideo(id);
-  if (missing) {
+  const looked = useMemo(() => watched(id), []);
+  useEffect(() => looked.watch(), []);
+  const refresh = () => looked.refresh();
+  const video = looked.video.value;
+  if (looked.missing.value) {
     return (
       <>
         <Heading title={t.video_gone} />
         <p>{t.video_gone_text}</p>
-        <p><a class="button" href="/">{t.to_videos}</a></p>
+        <div class="actions">
+          <button type="button" onClick={refresh}>{t.look_again}</button>
+          <a class="button" href="/">{t.to_videos}</a>
+        </div>
       </>
     );
   }
-  if (!video) return error ? <Notice kind="bad">{error} <button type="button" onClick={refresh}>{t.try_again}</button></Notice> : <Spinner text={t.loading} />;
+  const problem = looked.error.value && <Notice kind="bad">{looked.error.value} <button type="button" onClick={refresh}>{t.try_again}</button></Notice>;
+  if (!video) return problem || <Spinner text={looked.awaited.value ? t.video_awaited : t.loading} />;
   return (
     <>
       <p class="back"><a href="/">← {t.back}</a></p>
+      {reachable.value && problem}
       <Heading title={video.filename}><StatusBadge video={video} /></Heading>
       <Progress video={video} />
       <Summary video={video} />
       <Continue video={video} />
-      {(video.status === "queued" || video.status === "processing") && <p class="note">{t.waiting_text}</p>}
-      <Actions video={video} changed={(changed) => (changed ? put(changed) : refresh())} removed={() => route("/")} />
+      {underWay(video) && <p class="note">{t.waiting_text}</p>}
+      <Actions video={video} changed={(changed) => (changed ? looked.put(changed) : refresh())} removed={() => route("/")} />
       {video.status === "completed" && <Frames key={video.archive?.sha256 ?? video.updated_at} video={video} />}
       <Details video={video} />
       {video.status === "completed" && <ManifestPart key={`m${video.updated_at}`} video={video} />}
     </>
   );
-}
-
-/** Keeps a video up to date while it changes. */
-function useVideo(id: string) {
-  const [video, put] = useState<Video | null>(null);
-  const [error, setError] = useState("");
-  const [missing, setMissing] = useState(false);
-  const poll = useRef<Poll | null>(null);
-  useEffect(() => {
-    let tag: string | null = null;
-    let status = "";
-    const asked = new Poll(async () => {
-      try {
-        const answer = await api.request<Video>("GET", `/videos/${id}`, tag ? { headers: { "If-None-Match": tag } } : {});
-        setError("");
-        if (answer.status !== 304) {
-          tag = answer.etag;
-          if (status && status !== answer.body.status) announcement.value = t.announce(answer.body.filename, t[`status_${answer.body.status}`]);
-          status = answer.body.status;
-          put((known) => newer(known ?? undefined, answer.body));
-        }
-      } catch (problem) {
-        if (problem instanceof Problem && problem.status === 404) setMissing(true);
-        else setError(explain(problem));
-        throw problem;
-      }
-      return status === "queued" || status === "processing";
-    });
-    const seen = () => void asked.wake();
-    document.addEventListener("visibilitychange", seen);
-    addEventListener("online", seen);
-    poll.current = asked;
-    asked.start();
-    return () => {
-      document.removeEventListener("visibilitychange", seen);
-      removeEventListener("online", seen);
-      asked.stop();
-    };
-  }, [id]);
-  const refresh = () => void poll.current?.wake();
-  return { video, error, missing, refresh, put: (changed: Video) => { put(changed); refresh(); } };
 }
 
 /** How many frames are shown before somebody asks for more. */
@@ -97,7 +63,8 @@ function Frames({ video }: { video: Video }) {
   const [failed, setFailed] = useState(false);
   const [limit, setLimit] = useState(strip);
   const [open, setOpen] = useState<number | null>(null);
-  const load = () => {
+  const [attempt, setAttempt] = useState(1);
+  useEffect(() => {
     let archive: Archive | undefined;
     let left = false;
     setFailed(false);
@@ -114,12 +81,11 @@ function Frames({ video }: { video: Video }) {
       left = true;
       archive?.close();
     };
-  };
-  useEffect(load, []);
+  }, [attempt]);
   return (
     <section class="card" aria-labelledby="frames">
       <h2 id="frames">{t.frames_title}</h2>
-      {failed && <Notice kind="bad">{t.frames_failed} <button type="button" onClick={load}>{t.try_again}</button></Notice>}
+      {failed && <Notice kind="bad">{t.frames_failed} <button type="button" onClick={() => setAttempt(attempt + 1)}>{t.try_again}</button></Notice>}
       {!shown && !failed && <Spinner text={t.frames_loading} />}
       {shown && <>
         <p class="note">{shown.tiles.length === 0 ? t.frames_names : t.frames_many(formatNumber(Math.min(limit, shown.frames.length)), formatNumber(shown.frames.length))}</p>
@@ -142,7 +108,7 @@ function Frames({ video }: { video: Video }) {
 }
 
 function TileButton({ archive, tile, number, open }: { archive: Archive; tile: Tile; number: number; open: () => void }) {
-  const sheet = useImage(archive, tile.sheet);
+  const { url: sheet } = useImage(archive, tile.sheet);
   const time = formatTime(tile.time);
   return (
     <button type="button" class="tile" aria-label={t.frame_at(formatNumber(number), time)} onClick={open}>
@@ -155,23 +121,28 @@ function TileButton({ archive, tile, number, open }: { archive: Archive; tile: T
   );
 }
 
-function useImage(archive: Archive, name: string): string {
-  const [url, setURL] = useState("");
+/** An image's address, once it is read; and whether it could not be. */
+function useImage(archive: Archive, name: string): { url: string; failed: boolean } {
+  const [image, setImage] = useState({ url: "", failed: false });
   useEffect(() => {
     let left = false;
-    setURL("");
-    archive.image(name).then((address) => left || setURL(address), (error) => console.error(error));
+    setImage({ url: "", failed: false });
+    archive.image(name).then((url) => left || setImage({ url, failed: false }), (error) => {
+      console.error(error);
+      if (!left) setImage({ url: "", failed: true });
+    });
     return () => { left = true; };
   }, [archive, name]);
-  return url;
+  return image;
 }
 
 /** One frame in full, read out of the archive. */
 function Viewer({ archive, tiles, frames, index, go, close }: Shown & { index: number; go: (index: number) => void; close: () => void }) {
   const name = frames[index]!;
-  const image = useImage(archive, name);
+  const { url: image, failed } = useImage(archive, name);
   const tile = tiles[index];
   const number = formatNumber(index + 1);
+  const title = t.frame_of(number, formatNumber(frames.length));
   const to = (next: number) => { if (next >= 0 && next < frames.length) go(next); };
   useEffect(() => {
     const pressed = (e: KeyboardEvent) => {
@@ -182,9 +153,10 @@ function Viewer({ archive, tiles, frames, index, go, close }: Shown & { index: n
     return () => removeEventListener("keydown", pressed);
   }, [index]);
   return (
-    <Dialog title={t.frame_of(number, formatNumber(frames.length))} close={close} wide>
+    <Dialog title={title} close={close} wide>
       <div class="viewer" aria-live="polite">
-        {image ? <img src={image} alt={tile ? t.frame_at(number, formatTime(tile.time)) : t.frame_of(number, formatNumber(frames.length))} /> : <Spinner text={t.loading} />}
+        {image && <img src={image} alt={tile ? t.frame_at(number, formatTime(tile.time)) : title} />}
+        {failed ? <p>{t.frame_failed}</p> : !image && <Spinner text={t.loading} />}
       </div>
       <div class="actions">
         <button type="button" disabled={index === 0} onClick={() => to(index - 1)}>{t.previous}</button>

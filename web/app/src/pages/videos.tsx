@@ -35,10 +35,11 @@ function List() {
       </div>
       {videos.error.value && reachable.value && <Notice kind="bad">{videos.error.value}</Notice>}
       {!list && !videos.error.value && <Spinner text={t.loading} />}
-      {list?.length === 0 && (
+      {list?.length === 0 && videos.filter.value && <div class="empty"><strong>{t.empty_filter}</strong></div>}
+      {list?.length === 0 && !videos.filter.value && uploads.value.length === 0 && (
         <div class="empty">
-          <p><strong>{videos.filter.value ? t.empty_filter : t.empty}</strong></p>
-          {!videos.filter.value && <p class="note">{t.empty_text}</p>}
+          <p><strong>{t.empty}</strong></p>
+          <p class="note">{t.empty_text}</p>
         </div>
       )}
       <ul class="rows">{list?.map((video) => <Row key={video.id} video={video} />)}</ul>

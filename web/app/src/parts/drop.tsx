@@ -6,7 +6,7 @@ import { defaults, extractionOf, type Draft } from "../options";
 import { probe } from "../probe";
 import { upload } from "../uploads";
 import { Estimate, Options } from "./options";
-import { Notice } from "./ui";
+import { keepFocus, Notice } from "./ui";
 
 /** A file that is to be uploaded; known is undefined while it is read, null where it cannot be. */
 interface Chosen { file: File; known: Known | null | undefined }
@@ -81,6 +81,7 @@ function Chosen() {
       e.preventDefault();
       for (const { file } of files) upload(file, extractionOf(draft.value));
       chosen.value = [];
+      keepFocus();
     }}>
       <ul class="chosen" aria-label={t.chosen}>
         {files.map(({ file, known }) => (

@@ -1,7 +1,7 @@
 // The small parts that pages are made of.
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { explain, flash } from "../state";
 
@@ -19,6 +19,16 @@ export function Field({ label, hint, error, ...input }: Input & { label: string;
     </div>
   );
 }
+
+export const NewPassword = ({ label, name }: { label: string; name: string }) => (
+  <Field label={label} name={name} type="password" autocomplete="new-password" required minLength={10} maxLength={1000} hint={t.password_hint} />
+);
+
+/** The code that was mailed. */
+export const Code = ({ value = "" }: { value?: string }) => (
+  <Field label={t.code} name="code" autocomplete="one-time-code" autocapitalize="characters" spellcheck={false} required maxLength={50}
+    class="code" placeholder="7K2M-9XQ4" defaultValue={value} />
+);
 
 export function Select<T extends string>({ label, value, options, onValue }: {
   label: string; value: T; options: readonly (readonly [T, string])[]; onValue: (value: T) => void;
@@ -50,7 +60,7 @@ export function Notice({ kind, children }: { kind: "bad" | "good" | "plain"; chi
 /** A page's heading, which gets the focus when the page is gone to. */
 export function Heading({ title, children }: { title: string; children?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => { // at once: later it would take the focus from where somebody has put it
     if (visited) heading.current?.focus({ preventScroll: true });
     visited = true; // a browser itself begins at the first page's top
   }, []);
@@ -60,6 +70,13 @@ export function Heading({ title, children }: { title: string; children?: Compone
   return <div class="heading"><h1 ref={heading} tabIndex={-1}>{title}</h1>{children}</div>;
 }
 let visited = false;
+
+/** Gives the focus to the page's heading, if what had it has gone. */
+export function keepFocus(): void {
+  setTimeout(() => { // once the page is drawn anew
+    if (document.activeElement === document.body) document.querySelector("h1")?.focus({ preventScroll: true });
+  });
+}
 
 export function Spinner({ text }: { text: string }) {
   return <p class="loading" role="status"><span class="spinner" aria-hidden="true" />{text}</p>;
@@ -112,7 +129,10 @@ export function Dialog({ title, close, children, wide }: { title: string; close:
   useEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
-    return () => shown?.close();
+    return () => {
+      shown?.close();
+      keepFocus(); // the button that opened it may have gone with what it was about
+    };
   }, []);
   return (
     <dialog ref={dialog} aria-labelledby={id} class={wide ? "wide" : ""} onClose={close}

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { about, formatBytes, formatDay, formatNumber, t } from "../i18n";
+import { ended, underWay } from "../list";
 import { draftOf, extractionOf } from "../options";
 import { api } from "../state";
 import type { Download, Video } from "../types";
@@ -18,8 +19,9 @@ export function StatusBadge({ video }: { video: Video }) {
 /** What is to be said of a video in a line or two. */
 export function Summary({ video }: { video: Video }) {
   if (video.error) return <p class="note bad">{video.error.message}</p>;
+  if (video.status === "expired") return <p class="note">{t.expired_text}</p>;
   const notes = (video.warnings ?? []).map((warning) => <p key={warning.code} class="note">{warning.message}</p>);
-  if (!video.archive || video.status === "expired") return <>{notes}</>;
+  if (!video.archive) return <>{notes}</>;
   const { frames, size, expires_at } = video.archive;
   return (
     <>
@@ -30,7 +32,7 @@ export function Summary({ video }: { video: Video }) {
 }
 
 export function Progress({ video }: { video: Video }) {
-  if (video.status !== "queued" && video.status !== "processing") return null;
+  if (!underWay(video)) return null;
   return video.status === "queued" || video.progress === 0
     ? <progress aria-label={t.progress_of(video.filename)} />
     : <progress max={1} value={video.progress} aria-label={t.progress_of(video.filename)} />;
@@ -59,8 +61,7 @@ export function Actions({ video, changed, removed }: { video: Video; changed: (v
   const action = useAction();
   const [asking, setAsking] = useState<"" | "delete" | "retry">("");
   const name = video.filename;
-  const running = video.status === "queued" || video.status === "processing";
-  const retryable = ["completed", "failed", "cancelled"].includes(video.status);
+  const running = underWay(video);
   const close = () => setAsking("");
   return (
     <>
@@ -74,7 +75,7 @@ export function Actions({ video, changed, removed }: { video: Video; changed: (v
           <button type="button" aria-label={about(t.stop, name)} disabled={action.busy}
             onClick={async () => { if (await action.run(() => videos.cancel(video.id))) changed(); }}>{t.stop}</button>
         )}
-        {retryable && <button type="button" aria-label={about(t.again, name)} onClick={() => setAsking("retry")}>{t.again}</button>}
+        {ended(video) && <button type="button" aria-label={about(t.again, name)} onClick={() => setAsking("retry")}>{t.again}</button>}
         {!running && <button type="button" aria-label={about(t.delete, name)} onClick={() => setAsking("delete")}>{t.delete}</button>}
       </div>
       {asking === "delete" && (

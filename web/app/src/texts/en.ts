@@ -26,12 +26,12 @@ export const en = {
   not_found_text: "There is nothing at this address. It may be mistyped, or what was here is gone.",
   to_videos: "Go to your videos",
 
-  // the account's door
+  // the account's door; where a narrow line could break within e-mail, its hyphen is one that does not
   pitch: "Every frame you need, in one ZIP.",
   pitch_text: "Upload a video, say which frames you want, and download them as images. Nothing to install.",
   pitch_modes: "By time, by count, at scene changes or only keyframes",
   pitch_formats: "JPEG, PNG or WebP, in the size that you choose",
-  pitch_private: "Your files are deleted by themselves after some days",
+  pitch_private: "Your files are deleted automatically after some days",
   email: "E-mail",
   password: "Password",
   new_password: "New password",
@@ -44,7 +44,7 @@ export const en = {
   login_known: "Have an account?",
   forgot: "Forgotten password?",
   register_title: "Create your account",
-  verify_title: "Confirm your e-mail",
+  verify_title: "Confirm your e\u2011mail",
   verify_text: (email: string) => `We have mailed a code to ${email}. Type it here.`,
   verify_text_unknown: "We have mailed you a code. Type it here.",
   verify: "Confirm",
@@ -151,10 +151,10 @@ export const en = {
   frames: (n: number, text: string) => (n === 1 ? "1 frame" : `${text} frames`),
   kept_until: (date: string) => `kept until ${date}`,
   download: "Download ZIP",
-  open: (name: string) => `Open ${name}`,
   stop: "Cancel",
   again: "Extract again",
   again_text: "The video is still here, so nothing is uploaded again. Its present frames are replaced.",
+  expired_text: "Its frames have been deleted. To have them again, upload the video again.",
   delete: "Delete",
   delete_sure: (name: string) => `Delete ${name}?`,
   delete_text: "The video and its frames are deleted for good.",
@@ -162,8 +162,10 @@ export const en = {
 
   // a video
   back: "All videos",
+  video_awaited: "The video is being prepared. It appears here in a moment.",
   video_gone: "This video is not there",
-  video_gone_text: "It was deleted, or belongs to another account.",
+  video_gone_text: "It was deleted, or belongs to another account. If you have only just uploaded it, look again.",
+  look_again: "Look again",
   frames_title: "Frames",
   frames_loading: "Reading the thumbnails out of the archive…",
   frames_failed: "The thumbnails could not be read. The download is not affected.",
@@ -173,6 +175,7 @@ export const en = {
   frame_of: (n: string, all: string) => `Frame ${n} of ${all}`,
   previous: "Previous",
   next: "Next",
+  frame_failed: "The frame could not be read. Try another one, or download the ZIP.",
   save_image: "Save image",
   details: "Details",
   original: "Original",
@@ -236,7 +239,9 @@ export const en = {
   key_secret: "Secret",
   copy: "Copy",
   copied: "Copied.",
+  copy_failed: "The browser did not copy it. Mark the secret, and copy it yourself.",
   key_revoke: "Revoke",
+  key_revoke_text: "Programs that use this key can no longer log in. This cannot be undone.",
   key_used: (date: string) => `last used ${date}`,
   key_unused: "never used",
   key_expires: (date: string) => `good until ${date}`,
@@ -259,6 +264,7 @@ export const en = {
   erase_text: "The account, all videos and all frames are deleted for good. Type your password to confirm.",
   erase_button: "Delete my account",
   erase_sure: "Delete the account and everything in it?",
+  erase_sure_text: "This cannot be undone.",
   erase_done: "Your account is being deleted. Goodbye, and thank you.",
 
   // mails
