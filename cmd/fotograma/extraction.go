@@ -38,9 +38,26 @@ func extractionFlags(cmd *cobra.Command, x *client.Extraction) {
 
 // complete has the shell offer the values of a flag.
 func complete(cmd *cobra.Command, flag string, values ...string) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	offer(cmd, flag, values, cobra.ShellCompDirectiveNoFileComp)
+}
+
+func offer(cmd *cobra.Command, flag string, values []string, directive cobra.ShellCompDirective) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, directive)); err != nil {
 		panic(err) // there is no such flag
 	}
+}
+
+// files has the shell offer files as arguments, and as values of some flags.
+func files(cmd *cobra.Command, flags ...string) {
+	cmd.ValidArgsFunction = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+	for _, flag := range flags {
+		offer(cmd, flag, nil, cobra.ShellCompDirectiveDefault)
+	}
+}
+
+// folder has the shell offer folders as values of a flag.
+func folder(cmd *cobra.Command, flag string) {
+	offer(cmd, flag, nil, cobra.ShellCompDirectiveFilterDirs)
 }
 
 func setMode(x *client.Extraction, mode string) func(string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -90,6 +91,14 @@ func (a *app) revokeKeyCommand() *cobra.Command {
 		Short: "End an API key",
 		Long:  "End an API key.\n\n--json prints {\"id\"}.",
 		Args:  cobra.ExactArgs(1),
+		ValidArgsFunction: a.completing(1, func(ctx context.Context, c *client.Client) ([]cobra.Completion, error) {
+			keys, err := c.APIKeys(ctx)
+			ids := make([]cobra.Completion, len(keys))
+			for i, k := range keys {
+				ids[i] = cobra.CompletionWithDesc(k.ID, k.Name)
+			}
+			return ids, err
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
