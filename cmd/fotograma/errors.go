@@ -151,7 +151,7 @@ func sentence(p *client.Problem) string {
 			return "The API key of FOTOGRAMA_API_KEY is not good here: it was revoked, has expired, or is another server's."
 		}
 		text = append(text, "(fotograma login)")
-	case p.Status >= http.StatusInternalServerError:
+	case p.Status >= http.StatusInternalServerError && p.RequestID != "":
 		text = append(text, "(request "+p.RequestID+")")
 	}
 	return strings.Join(text, " ")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -79,8 +80,11 @@ type optional struct{ to **float64 }
 // Set implements [pflag.Value].
 func (o optional) Set(text string) error {
 	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return errors.New("it is not a number")
+	}
 	*o.to = &n
-	return err
+	return nil
 }
 
 // String implements [pflag.Value].

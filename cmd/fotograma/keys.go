@@ -14,7 +14,10 @@ import (
 )
 
 func (a *app) keysCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "List, create and revoke API keys"}
+	cmd := &cobra.Command{
+		Use: "keys", Short: "List, create and revoke API keys", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	cmd.AddCommand(a.listKeysCommand(), a.createKeyCommand(), a.revokeKeyCommand())
 	return cmd
 }

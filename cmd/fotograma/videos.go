@@ -198,7 +198,7 @@ type outcome struct {
 }
 
 func (a *app) cancelCommand() *cobra.Command {
-	return a.each("cancel", "Stop processing videos", "is cancelled", func(ctx context.Context, c *client.Client, id string) error {
+	return a.each("cancel", "Stop processing videos", "is to stop, unless it has ended", func(ctx context.Context, c *client.Client, id string) error {
 		return c.Cancel(ctx, id)
 	})
 }

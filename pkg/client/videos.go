@@ -102,7 +102,8 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.authorized(ctx, http.MethodDelete, videoPath(id), nil, nil, nil)
 }
 
-// Cancel stops processing a video; code "not_cancellable" if it has ended.
+// Cancel has processing of a video stop soon; what has ended stays as it is. Code
+// "not_cancellable" if its upload was abandoned.
 func (c *Client) Cancel(ctx context.Context, id string) error {
 	return c.authorized(ctx, http.MethodPost, videoPath(id, "/cancel"), nil, nil, nil)
 }
