@@ -79,7 +79,9 @@ func exitCodeOf(p *client.Problem) int {
 
 // isForeign tells whether something else than Fotograma's API answered that there is
 // nothing.
-func isForeign(p *client.Problem) bool { return p.Code == "" && p.Status == http.StatusNotFound }
+func isForeign(p *client.Problem) bool {
+	return p.Code == "" && (p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed || p.Status == http.StatusNotImplemented)
+}
 
 // unreachable tells whether an error is that of a connection.
 func unreachable(err error) bool {
