@@ -38,7 +38,7 @@ build: web ## Build the functions and the command
 .PHONY: web
 web: web/dist/index.html ## Build the browser app, which the command has inside; installs npm where it is missing
 
-web/dist/index.html: web/app/node_modules/.package-lock.json $(shell find web/app/src web/app/public -type f) web/app/index.html web/app/vite.config.ts
+web/dist/index.html: web/app/node_modules/.package-lock.json $(shell find web/app/src web/app/docs web/app/public -type f) api/openapi.yaml web/app/index.html web/app/vite.config.ts
 	cd web/app && npm run --silent build
 
 web/app/node_modules/.package-lock.json: web/app/package-lock.json

@@ -40,9 +40,10 @@ check them, and show the mail that was sent. The exit code is 0 only if the arch
 			return demo(cmd.Context(), o, demoOf{args[0], out, extraction}, cmd.OutOrStdout())
 		},
 	}
-	stackFlags(cmd.Flags(), &o)
+	stackFlags(cmd, &o)
 	cmd.Flags().StringVarP(&out, "output", "o", ".demo/frames.zip", "where the ZIP goes")
 	cmd.Flags().StringVarP(&extraction, "extraction", "x", "", "what to extract, as the API takes it in JSON; by default one JPEG a second")
+	files(cmd, "output")
 	return cmd
 }
 
@@ -62,7 +63,7 @@ func demo(ctx context.Context, o local.Options, d demoOf, out io.Writer) (err er
 		}
 	}
 	webURL, inboxURL := "http://"+o.WebAddr, "http://"+o.AWSAddr+local.InboxPath
-	if answers(ctx, webURL) {
+	if answers(ctx, webURL+"/v1/health") {
 		fmt.Fprintf(out, "Using the stack at %s.\n", webURL)
 	} else {
 		o.Output, o.Quiet = out, true
@@ -82,9 +83,9 @@ func demo(ctx context.Context, o local.Options, d demoOf, out io.Writer) (err er
 	return walk(ctx, webURL, inboxURL, d, out)
 }
 
-// answers tells whether a stack runs at an address, without trying twice.
-func answers(ctx context.Context, webURL string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, webURL+"/v1/health", nil)
+// answers tells whether what a stack has at an address is there, without trying twice.
+func answers(ctx context.Context, address string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return false
 	}

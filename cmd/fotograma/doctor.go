@@ -17,6 +17,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/local"
+	"github.com/fotograma/fotograma/pkg/client"
 )
 
 // finding is what one examination found.
@@ -58,7 +59,7 @@ warning or failed.`,
 		},
 	}
 	a.apiFlags(cmd)
-	stackFlags(cmd.Flags(), &o)
+	stackFlags(cmd, &o)
 	return cmd
 }
 
@@ -76,7 +77,7 @@ func (a *app) examine(ctx context.Context, o local.Options) []finding {
 	api := a.examineAPI(ctx)
 	return []finding{
 		examineEngine(ctx), api, a.examineSession(ctx, api.Status == fine), examineDisk(o.DataDir), examineBuild(o),
-		examinePort(ctx, "port of the API", "--addr", o.WebAddr), examinePort(ctx, "port of AWS", "--aws-addr", o.AWSAddr),
+		examinePort(ctx, "port of the API", "--addr", o.WebAddr, "/v1/health"), examinePort(ctx, "port of AWS", "--aws-addr", o.AWSAddr, local.InboxPath),
 	}
 }
 
@@ -95,6 +96,11 @@ func examineEngine(ctx context.Context) finding {
 		return f
 	}
 	result, err := engine.Extract(ctx, bytes.NewReader(sample), frames.Extraction{}, frames.ExtractOptions{}, io.Discard)
+	if e, ok := errors.AsType[*frames.Error](err); ok && e.Code == frames.CodeEngineFailed {
+		f.Status, f.Message = broken, "fotograma-frames does not run: "+e.Detail
+		f.Advice = "“make frames” builds it anew, and installs FFmpeg's libraries where they are missing."
+		return f
+	}
 	if err != nil || result.Frames != 1 {
 		f.Status, f.Message = broken, fmt.Sprintf("fotograma-frames runs, but takes %d frames out of a video of one: %v", result.Frames, err)
 		f.Advice = "Build it anew with “make frames”: its libraries may have been updated."
@@ -108,6 +114,9 @@ func (a *app) examineAPI(ctx context.Context) finding {
 	f := finding{Check: "API", Status: fine, Message: a.server + " answers"}
 	if err := a.anonymous().Health(ctx); err != nil {
 		f.Status, f.Message = broken, fmt.Sprintf("%s does not answer: %v", a.server, cause(err))
+		if _, ok := errors.AsType[*client.Problem](err); ok {
+			f.Message = a.describe(err).Message
+		}
 		f.Advice = "Start it with “fotograma up”, or say where it is with --server or FOTOGRAMA_SERVER."
 	}
 	return f
@@ -187,15 +196,16 @@ func examineBuild(o local.Options) finding {
 	return finding{Check: "build", Status: fine, Message: o.Template + " and " + o.Functions + " are there"}
 }
 
-func examinePort(ctx context.Context, name, flag, addr string) finding {
+// examinePort tells who has a port; a Fotograma answers there at path.
+func examinePort(ctx context.Context, name, flag, addr, path string) finding {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", addr)
 	if err == nil {
 		_ = listener.Close()
 		return finding{Check: name, Status: fine, Message: addr + " is free"}
 	}
-	if answers(ctx, "http://"+addr) {
+	if answers(ctx, "http://"+addr+path) {
 		return finding{Check: name, Status: fine, Message: addr + " is a Fotograma's that runs"}
 	}
-	return finding{name, warning, fmt.Sprintf("%s cannot be had: %v", addr, cause(err)), "If “fotograma up” is not what runs there, choose another with " + flag + "."}
+	return finding{name, warning, fmt.Sprintf("%s cannot be had: %v", addr, cause(err)), "Stop what runs there, or choose another with " + flag + "."}
 }

@@ -46,6 +46,7 @@ was broken off goes on where it was when the same command is given again.
 		},
 	}
 	cmd.Flags().StringVarP(&dir, "output", "o", ".", "the folder that the ZIPs go to")
+	folder(cmd, "output")
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "replace ZIPs that are there")
 	return a.apiFlags(cmd)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/fotograma/fotograma/internal/frames"
@@ -24,6 +25,7 @@ const (
 	exitQuota       = 6
 	exitUnreachable = 7
 	exitNotNow      = 8
+	exitInterrupted = 130 // 128 and the number of SIGINT, as shells have it
 )
 
 func usageError(format string, args ...any) error {
@@ -44,8 +46,11 @@ func (a *app) exitCode(err error) int {
 	if _, ok := errors.AsType[*frames.OptionError](err); ok {
 		return exitUsage
 	}
-	if _, ok := errors.AsType[*frames.Error](err); ok {
+	if e, ok := errors.AsType[*frames.Error](err); ok && e.Code != frames.CodeEngineFailed {
 		return exitVideoFailed
+	}
+	if errors.Is(err, context.Canceled) {
+		return exitInterrupted
 	}
 	if unreachable(err) {
 		return exitUnreachable
@@ -54,6 +59,9 @@ func (a *app) exitCode(err error) int {
 }
 
 func exitCodeOf(p *client.Problem) int {
+	if isForeign(p) {
+		return exitUnreachable
+	}
 	switch p.Status {
 	case http.StatusUnauthorized:
 		return exitNotLoggedIn
@@ -67,6 +75,12 @@ func exitCodeOf(p *client.Problem) int {
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// isForeign tells whether something else than Fotograma's API answered that there is
+// nothing.
+func isForeign(p *client.Problem) bool {
+	return p.Code == "" && (p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed || p.Status == http.StatusNotImplemented)
 }
 
 // unreachable tells whether an error is that of a connection.
@@ -86,6 +100,9 @@ type failure struct {
 // describe puts an error into a stable code and a sentence for a person.
 func (a *app) describe(err error) failure {
 	if p, ok := errors.AsType[*client.Problem](err); ok {
+		if isForeign(p) {
+			return failure{"unreachable", a.server + " answers, but is no Fotograma: say where that is with --server."}
+		}
 		return failure{p.Code, sentence(p)}
 	}
 	if e, ok := errors.AsType[*frames.OptionError](err); ok {
@@ -124,13 +141,19 @@ func cause(err error) error {
 // sentence is what a problem tells a person.
 func sentence(p *client.Problem) string {
 	text := []string{p.Detail}
+	if p.Code == "invalid_request" && len(p.Errors) > 0 { // which says no more than that there are errors
+		text = nil
+	}
 	for _, part := range p.Errors {
 		text = append(text, strings.TrimSpace(strings.TrimPrefix(part.Location, "body.")+" "+part.Message)+".")
 	}
 	switch {
 	case p.Status == http.StatusUnauthorized && p.Code != "invalid_credentials":
+		if os.Getenv("FOTOGRAMA_API_KEY") != "" {
+			return "The API key of FOTOGRAMA_API_KEY is not good here: it was revoked, has expired, or is another server's."
+		}
 		text = append(text, "(fotograma login)")
-	case p.Status >= http.StatusInternalServerError:
+	case p.Status >= http.StatusInternalServerError && p.RequestID != "":
 		text = append(text, "(request "+p.RequestID+")")
 	}
 	return strings.Join(text, " ")

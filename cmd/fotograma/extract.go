@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -62,6 +63,7 @@ to standard output.
 	flags.StringVar(&x.memory, "max-memory", humanize.IBytes(uint64(limits.Memory)), "how much memory decoding may take")
 	flags.StringVar(&x.archive, "max-archive", humanize.IBytes(uint64(limits.Output)), "how large a ZIP may get")
 	flags.DurationVar(&x.duration, "max-duration", limits.Duration, "how long a video may last")
+	files(cmd, "output")
 	a.jsonFlag(cmd)
 	return cmd
 }
@@ -215,7 +217,7 @@ func (e extraction) line(j job) string {
 }
 
 func (e *extracting) do(ctx context.Context) (extraction, error) {
-	file, err := e.open()
+	file, err := e.open(ctx)
 	if err != nil {
 		return extraction{}, err
 	}
@@ -244,7 +246,7 @@ func (e *extracting) do(ctx context.Context) (extraction, error) {
 
 // open opens the video. Standard input is kept in a temporary file that has no
 // name any more.
-func (e *extracting) open() (*os.File, error) {
+func (e *extracting) open(ctx context.Context) (*os.File, error) {
 	if e.job.video != "-" {
 		return os.Open(e.job.video)
 	}
@@ -255,10 +257,20 @@ func (e *extracting) open() (*os.File, error) {
 	if err := os.Remove(file.Name()); err != nil {
 		return nil, errors.Join(fmt.Errorf("keep standard input: %w", err), file.Close())
 	}
-	if _, err := io.Copy(file, e.cmd.InOrStdin()); err != nil {
-		return nil, errors.Join(fmt.Errorf("keep standard input: %w", err), file.Close())
+	kept := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(file, e.cmd.InOrStdin())
+		kept <- err
+	}()
+	select {
+	case <-ctx.Done(): // the other end of a pipe may have nothing to say for long
+		return nil, ctx.Err()
+	case err := <-kept:
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("keep standard input: %w", err), file.Close())
+		}
+		return file, nil
 	}
-	return file, nil
 }
 
 // write has the ZIP written, which appears under its name when it is complete.
@@ -274,14 +286,12 @@ func writeFile(name string, force bool, do func(io.Writer) error) error {
 	if err := mayWrite(name, force); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	unfinished := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()[:8])
+	file, err := os.OpenFile(unfinished, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) //nolint:gosec // the umask decides
 	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+		return fmt.Errorf("write %s: %w", name, cause(err))
 	}
 	err = do(file)
-	if err == nil {
-		err = file.Chmod(0o644)
-	}
 	if err = errors.Join(err, file.Close()); err == nil {
 		err = os.Rename(file.Name(), name)
 	}
@@ -292,9 +302,13 @@ func writeFile(name string, force bool, do func(io.Writer) error) error {
 }
 
 // mayWrite makes the folder of a file, and refuses to replace what is there unless
-// that is wanted.
+// that is a file and it is wanted.
 func mayWrite(name string, force bool) error {
-	if _, err := os.Stat(name); err == nil && !force {
+	switch info, err := os.Stat(name); {
+	case err != nil: // it is not there, or what follows fails too
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a file that could be replaced", name)
+	case !force:
 		return fmt.Errorf("%s is there already; --force replaces it", name)
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // as mkdir does; the umask decides

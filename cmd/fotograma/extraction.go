@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -38,9 +39,26 @@ func extractionFlags(cmd *cobra.Command, x *client.Extraction) {
 
 // complete has the shell offer the values of a flag.
 func complete(cmd *cobra.Command, flag string, values ...string) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	offer(cmd, flag, values, cobra.ShellCompDirectiveNoFileComp)
+}
+
+func offer(cmd *cobra.Command, flag string, values []string, directive cobra.ShellCompDirective) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, directive)); err != nil {
 		panic(err) // there is no such flag
 	}
+}
+
+// files has the shell offer files as arguments, and as values of some flags.
+func files(cmd *cobra.Command, flags ...string) {
+	cmd.ValidArgsFunction = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+	for _, flag := range flags {
+		offer(cmd, flag, nil, cobra.ShellCompDirectiveDefault)
+	}
+}
+
+// folder has the shell offer folders as values of a flag.
+func folder(cmd *cobra.Command, flag string) {
+	offer(cmd, flag, nil, cobra.ShellCompDirectiveFilterDirs)
 }
 
 func setMode(x *client.Extraction, mode string) func(string) error {
@@ -62,8 +80,11 @@ type optional struct{ to **float64 }
 // Set implements [pflag.Value].
 func (o optional) Set(text string) error {
 	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return errors.New("it is not a number")
+	}
 	*o.to = &n
-	return err
+	return nil
 }
 
 // String implements [pflag.Value].

@@ -34,8 +34,9 @@ The exit code is 2 when the function returned an error.`,
 			return invoke(cmd.Context(), o, args[0], event, cmd.OutOrStdout())
 		},
 	}
-	stackFlags(cmd.Flags(), &o)
+	stackFlags(cmd, &o)
 	cmd.Flags().StringVarP(&eventFile, "event", "e", "-", "the file with the event, or - for standard input")
+	offer(cmd, "event", nil, cobra.ShellCompDirectiveDefault)
 	return cmd
 }
 

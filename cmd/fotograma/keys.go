@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -13,7 +14,10 @@ import (
 )
 
 func (a *app) keysCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "List, create and revoke API keys"}
+	cmd := &cobra.Command{
+		Use: "keys", Short: "List, create and revoke API keys", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	cmd.AddCommand(a.listKeysCommand(), a.createKeyCommand(), a.revokeKeyCommand())
 	return cmd
 }
@@ -90,6 +94,14 @@ func (a *app) revokeKeyCommand() *cobra.Command {
 		Short: "End an API key",
 		Long:  "End an API key.\n\n--json prints {\"id\"}.",
 		Args:  cobra.ExactArgs(1),
+		ValidArgsFunction: a.completing(1, func(ctx context.Context, c *client.Client) ([]cobra.Completion, error) {
+			keys, err := c.APIKeys(ctx)
+			ids := make([]cobra.Completion, len(keys))
+			for i, k := range keys {
+				ids[i] = cobra.CompletionWithDesc(k.ID, k.Name)
+			}
+			return ids, err
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {

@@ -17,6 +17,7 @@ import (
 func main() {
 	findProgramsBesideUs()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends what does not end by itself
 	a := &app{}
 	err := root(a).ExecuteContext(ctx)
 	stop()
@@ -58,20 +59,22 @@ Environment:
   LANG               in which language the API answers: English or Brazilian Portuguese
 
 Exit codes:
-  0  all went well
-  1  something failed
-  2  the command was used wrongly, or options do not go together
-  3  not logged in, or the API key is not good
-  4  there is no such thing, or it is not yours
-  5  a video failed, was cancelled, or cannot be used
-  6  a quota is used up, or there were too many requests
-  7  the API cannot be reached
-  8  not now: the frames are not ready, or are gone
+  0    all went well
+  1    something failed
+  2    the command was used wrongly, or what it was given is not valid
+  3    not logged in, or the API key is not good
+  4    there is no such thing, or it is not yours
+  5    a video failed, was cancelled, or cannot be used
+  6    a quota is used up, or there were too many requests
+  7    the API cannot be reached
+  8    not as things are: frames are not ready or gone, an address is taken
+  130  interrupted with Ctrl-C
 
 Where several videos are given, all are tried, and the first failure decides.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	cmd.AddGroup(&cobra.Group{ID: "here", Title: "On this machine alone:"}, &cobra.Group{ID: "api", Title: "With a Fotograma somewhere:"},
 		&cobra.Group{ID: "run", Title: "Running Fotograma:"})
 	add := func(group string, commands ...*cobra.Command) {
@@ -81,7 +84,7 @@ Where several videos are given, all are tried, and the first failure decides.`,
 		cmd.AddCommand(commands...)
 	}
 	add("here", a.extractCommand(), a.doctorCommand())
-	add("api", a.loginCommand(), a.logoutCommand(), a.uploadCommand(), a.listCommand(), a.showCommand(), a.downloadCommand(),
+	add("api", a.registerCommand(), a.verifyCommand(), a.loginCommand(), a.logoutCommand(), a.uploadCommand(), a.listCommand(), a.showCommand(), a.downloadCommand(),
 		a.cancelCommand(), a.retryCommand(), a.deleteCommand(), a.keysCommand(), a.usageCommand())
 	add("run", upCommand(), invokeCommand(), demoCommand())
 	cmd.AddCommand(manCommand())
@@ -94,6 +97,11 @@ Where several videos are given, all are tried, and the first failure decides.`,
 func (a *app) watch(cmd *cobra.Command) {
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Lookup("server") != nil {
+				if err := a.checkServer(); err != nil {
+					return err
+				}
+			}
 			a.began = true
 			return run(cmd, args)
 		}

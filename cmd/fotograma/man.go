@@ -8,18 +8,25 @@ import (
 )
 
 func manCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "man DIR",
-		Short:  "Write the manual pages into a folder",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+	cmd := &cobra.Command{
+		Use:   "man [DIR]",
+		Short: "Print the manual page, or write those of all commands into a folder",
+		Example: `  fotograma man | man -l -
+  fotograma man ~/.local/share/man/man1`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			root.DisableAutoGenTag = true // the same pages every day
+			header := &doc.GenManHeader{Section: "1", Source: "Fotograma"}
+			if len(args) == 0 {
+				return doc.GenMan(root, header, cmd.OutOrStdout())
+			}
 			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // for everybody to read
 				return err
 			}
-			root := cmd.Root()
-			root.DisableAutoGenTag = true // the same pages every day
-			return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "Fotograma"}, args[0])
+			return doc.GenManTree(root, header, args[0])
 		},
 	}
+	files(cmd)
+	return cmd
 }

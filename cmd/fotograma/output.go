@@ -56,7 +56,7 @@ type board struct {
 func (a *app) board(cmd *cobra.Command) *board {
 	b := &board{app: a, cmd: cmd}
 	if isTerminal(cmd.ErrOrStderr()) {
-		b.bars = mpb.NewWithContext(cmd.Context(), mpb.WithOutput(cmd.ErrOrStderr()), mpb.WithAutoRefresh(), mpb.WithWidth(barWidth))
+		b.bars = mpb.New(mpb.WithOutput(cmd.ErrOrStderr()), mpb.WithAutoRefresh(), mpb.WithWidth(barWidth))
 	}
 	return b
 }
@@ -128,11 +128,13 @@ func (b *board) done(document any, line string) {
 	if b.bars != nil && isTerminal(out) {
 		out = b.bars // prints above the bars
 	}
-	if !b.app.json {
-		fmt.Fprintln(out, line)
-		return
+	var err error
+	if b.app.json {
+		err = writeJSON(out, document)
+	} else {
+		_, err = fmt.Fprintln(out, line)
 	}
-	if err := writeJSON(out, document); err != nil && b.first == nil {
+	if b.first == nil {
 		b.first = err
 	}
 }

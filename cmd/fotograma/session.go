@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,7 +16,6 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/fotograma/fotograma/pkg/client"
 )
@@ -38,11 +37,21 @@ func (a *app) apiFlags(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// checkServer refuses an address that cannot be one.
+func (a *app) checkServer() error {
+	address, err := url.Parse(a.server)
+	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
+		return usageError("--server: %q is not an address such as https://frames.example.com", a.server)
+	}
+	return nil
+}
+
 // language is the one of the environment (POSIX, 8.2), for the API.
 func language() string {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if value := os.Getenv(name); value != "" {
 			tag, _, _ := strings.Cut(value, ".")
+			tag, _, _ = strings.Cut(tag, "@")
 			return strings.ReplaceAll(tag, "_", "-")
 		}
 	}
@@ -66,20 +75,29 @@ func (a *app) client() (*client.Client, error) {
 		c.UseAPIKey(key)
 		return c, nil
 	}
-	store, err := a.store()
+	store, session, err := a.session()
 	if err != nil {
 		return nil, err
-	}
-	all, err := store.read()
-	if err != nil {
-		return nil, err
-	}
-	session, ok := all[a.server]
-	if !ok {
-		return nil, errNotLoggedIn
 	}
 	c.UseSession(session.Tokens, store.renew(a.server, c.Refresh))
 	return c, nil
+}
+
+// session gives the session that was kept, and where it is.
+func (a *app) session() (*store, session, error) {
+	store, err := a.store()
+	if err != nil {
+		return nil, session{}, err
+	}
+	all, err := store.read()
+	if err != nil {
+		return nil, session{}, err
+	}
+	kept, ok := all[a.server]
+	if !ok {
+		return nil, session{}, errNotLoggedIn
+	}
+	return store, kept, nil
 }
 
 // session is one at a server.
@@ -190,30 +208,34 @@ func (a *app) loginCommand() *cobra.Command {
 		Short: "Log in",
 		Long: `Log in. The session is kept in your folder for configuration, for you alone to read.
 
-For scripts an API key is better (fotograma keys create, FOTOGRAMA_API_KEY).`,
+For scripts an API key is better (fotograma keys create, FOTOGRAMA_API_KEY).
+
+--json prints {"server", "email"}.`,
 		Example: `  fotograma login ana@example.com
   pass show fotograma | fotograma login ana@example.com --password-stdin --server https://frames.example.com`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ask := asking{in: cmd.InOrStdin(), out: cmd.ErrOrStderr(), stdin: fromStdin}
-			return a.login(cmd, ask, args)
+			ask := asking{cmd, fromStdin}
+			email, err := ask.email(args)
+			if err != nil {
+				return err
+			}
+			password, err := ask.password("Password: ")
+			if err != nil {
+				return err
+			}
+			if err := a.begin(cmd.Context(), a.anonymous(), email, password); err != nil {
+				return err
+			}
+			return a.print(cmd, loggedIn{a.server, email}, func(w io.Writer) { fmt.Fprintf(w, "Logged in at %s as %s.\n", a.server, email) })
 		},
 	}
-	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
+	passwordFlag(cmd, &fromStdin)
 	return a.apiFlags(cmd)
 }
 
-func (a *app) login(cmd *cobra.Command, ask asking, args []string) error {
-	ctx := cmd.Context()
-	email, err := ask.email(args)
-	if err != nil {
-		return err
-	}
-	password, err := ask.password()
-	if err != nil {
-		return err
-	}
-	c := a.anonymous()
+// begin logs in, and keeps the session.
+func (a *app) begin(ctx context.Context, c *client.Client, email, password string) error {
 	if err := c.Login(ctx, email, password); err != nil {
 		return err
 	}
@@ -221,14 +243,10 @@ func (a *app) login(cmd *cobra.Command, ask asking, args []string) error {
 	if err != nil {
 		return err
 	}
-	err = store.change(ctx, func(all map[string]session) error {
+	return store.change(ctx, func(all map[string]session) error {
 		all[a.server] = session{email, c.Tokens()}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return a.print(cmd, loggedIn{a.server, email}, func(w io.Writer) { fmt.Fprintf(w, "Logged in at %s as %s.\n", a.server, email) })
 }
 
 // loggedIn is what scripts are told.
@@ -237,53 +255,11 @@ type loggedIn struct {
 	Email  string `json:"email"`
 }
 
-// asking asks a person.
-type asking struct {
-	in    io.Reader
-	out   io.Writer
-	stdin bool // the password comes from there
-}
-
-func (q asking) email(args []string) (string, error) {
-	if len(args) == 1 {
-		return args[0], nil
-	}
-	if q.stdin || !isTerminal(q.in) {
-		return "", usageError("say whose account it is: fotograma login EMAIL")
-	}
-	fmt.Fprint(q.out, "E-mail: ")
-	line, err := bufio.NewReader(q.in).ReadString('\n')
-	if err != nil {
-		return "", fmt.Errorf("read the e-mail address: %w", err)
-	}
-	return strings.TrimSpace(line), nil
-}
-
-func (q asking) password() (string, error) {
-	if q.stdin {
-		text, err := io.ReadAll(io.LimitReader(q.in, 1<<16))
-		if err != nil {
-			return "", fmt.Errorf("read the password: %w", err)
-		}
-		return strings.TrimRight(string(text), "\r\n"), nil
-	}
-	terminal, ok := q.in.(*os.File)
-	if !ok || !isTerminal(terminal) {
-		return "", usageError("there is no terminal to ask for the password; --password-stdin reads it from standard input")
-	}
-	fmt.Fprint(q.out, "Password: ")
-	password, err := term.ReadPassword(int(terminal.Fd()))
-	fmt.Fprintln(q.out)
-	if err != nil {
-		return "", fmt.Errorf("read the password: %w", err)
-	}
-	return string(password), nil
-}
-
 func (a *app) logoutCommand() *cobra.Command {
 	return a.apiFlags(&cobra.Command{
 		Use:   "logout",
 		Short: "Log out, and forget the session",
+		Long:  "Log out, and forget the session.\n\n--json prints {\"server\", \"email\"}.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if os.Getenv("FOTOGRAMA_API_KEY") != "" {

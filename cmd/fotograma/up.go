@@ -8,20 +8,23 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/fotograma/fotograma/internal/local"
 	"github.com/fotograma/fotograma/web"
 )
 
 // stackFlags are the flags of all commands that start the stack.
-func stackFlags(flags *pflag.FlagSet, o *local.Options) {
+func stackFlags(cmd *cobra.Command, o *local.Options) {
+	flags := cmd.Flags()
 	flags.StringVarP(&o.Template, "template", "t", "template.yaml", "the SAM template that the stack is made from")
 	flags.StringToStringVarP(&o.Parameters, "parameter", "p", nil, "a parameter of the template: NAME=VALUE, may be repeated")
 	flags.StringVar(&o.Functions, "functions", "build/functions", "the folder with the built functions")
 	flags.StringVar(&o.DataDir, "data-dir", ".fotograma", "the folder in which everything is kept")
 	flags.StringVar(&o.AWSAddr, "aws-addr", "127.0.0.1:4566", "where S3, SQS, DynamoDB and SES listen")
 	flags.StringVar(&o.WebAddr, "addr", "127.0.0.1:8080", "where the API and the web app listen")
+	offer(cmd, "template", nil, cobra.ShellCompDirectiveDefault)
+	folder(cmd, "functions")
+	folder(cmd, "data-dir")
 	o.Endpoint = os.Getenv("AWS_ENDPOINT_URL")
 	o.SMTPURL = os.Getenv("SMTP_URL")
 	o.Web, o.WebHeaders = web.Files(), web.Headers
@@ -43,7 +46,7 @@ Environment:
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), o, cmd.ErrOrStderr()) },
 	}
-	stackFlags(cmd.Flags(), &o)
+	stackFlags(cmd, &o)
 	return cmd
 }
 

@@ -61,6 +61,8 @@ is the ZIP that was fetched, video is absent where none was made.`,
 	flags.BoolVarP(&u.force, "force", "f", false, "replace ZIPs that are there")
 	flags.IntVar(&u.parallel, "parallel", 3, "how many videos at once")
 	flags.StringVar(&u.rate, "limit-rate", "", "how much to send a second at most, such as 5MB")
+	files(cmd)
+	folder(cmd, "download")
 	return a.apiFlags(cmd)
 }
 

@@ -129,8 +129,24 @@ func printVideo(w io.Writer, v *client.Video) {
 	row("Uploaded", "%s (%s)", v.CreatedAt.Format(time.RFC3339), humanize.Time(v.CreatedAt))
 }
 
-// completeIDs has the shell offer the IDs of videos.
+// completeIDs has the shell offer the IDs of videos, for so many arguments at most; 0
+// for any number.
 func (a *app) completeIDs(most int) cobra.CompletionFunc {
+	return a.completing(most, func(ctx context.Context, c *client.Client) ([]cobra.Completion, error) {
+		page, err := c.Videos(ctx, "", "", 0)
+		if err != nil {
+			return nil, err
+		}
+		ids := make([]cobra.Completion, len(page.Videos))
+		for i, v := range page.Videos {
+			ids[i] = cobra.CompletionWithDesc(v.ID, v.Filename+", "+v.Status)
+		}
+		return ids, nil
+	})
+}
+
+// completing has the shell offer what the API lists.
+func (a *app) completing(most int, list func(context.Context, *client.Client) ([]cobra.Completion, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if most > 0 && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -141,15 +157,11 @@ func (a *app) completeIDs(most int) cobra.CompletionFunc {
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
 		defer cancel()
-		page, err := c.Videos(ctx, "", "", 0)
+		found, err := list(ctx, c)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
-		ids := make([]cobra.Completion, len(page.Videos))
-		for i, v := range page.Videos {
-			ids[i] = cobra.CompletionWithDesc(v.ID, v.Filename+", "+v.Status)
-		}
-		return ids, cobra.ShellCompDirectiveNoFileComp
+		return found, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -186,7 +198,7 @@ type outcome struct {
 }
 
 func (a *app) cancelCommand() *cobra.Command {
-	return a.each("cancel", "Stop processing videos", "is cancelled", func(ctx context.Context, c *client.Client, id string) error {
+	return a.each("cancel", "Stop processing videos", "is to stop, unless it has ended", func(ctx context.Context, c *client.Client, id string) error {
 		return c.Cancel(ctx, id)
 	})
 }

@@ -335,7 +335,6 @@ func (s *Stack) serveWeb(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", s.metrics.Handler())
-	mux.Handle(referencePath, reference(filepath.Join(filepath.Dir(s.options.Template), "api", "openapi.yaml")))
 	mux.Handle("/", webApp(s.options.Web, s.options.WebHeaders(s.storageURL())))
 	return s.serve(ctx, s.options.WebAddr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if api.Handles(r) {

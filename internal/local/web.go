@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// webApp serves the web app's files: one page at every address that is not a
-// file's, since the app has addresses of its own. Every answer has the headers.
+// webApp serves the web app's files. At the address of a folder is its page, such as
+// the API's reference at /docs, and at every other that is not a file's the app,
+// which has addresses of its own. Every answer has the headers.
 func webApp(files fs.FS, headers map[string]string) http.Handler {
 	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -24,12 +25,23 @@ func webApp(files fs.FS, headers map[string]string) http.Handler {
 		}
 		name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
 		w.Header().Set("Cache-Control", cacheControl(files, name))
-		if name != "" && path.Ext(name) == "" {
+		switch path.Ext(name) {
+		case "":
 			r = r.Clone(r.Context())
-			r.URL.Path = "/"
+			r.URL.Path = pageAt(files, name)
+		case ".yaml":
+			w.Header().Set("Content-Type", "application/yaml") // RFC 9512
 		}
 		server.ServeHTTP(w, r)
 	})
+}
+
+// pageAt is the address of the page that is at a path without an extension.
+func pageAt(files fs.FS, name string) string {
+	if _, err := fs.Stat(files, path.Join(name, "index.html")); err != nil {
+		return "/"
+	}
+	return "/" + strings.TrimPrefix(name+"/", "/")
 }
 
 // cacheControl is how long a file may be kept: those in assets have a hash of their

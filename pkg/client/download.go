@@ -166,7 +166,7 @@ func (t *transfer) part() (path, etag string) {
 }
 
 func (t *transfer) write(part string, body io.Reader) error {
-	file, err := os.OpenFile(part, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(part, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // the umask decides
 	if err != nil {
 		return fmt.Errorf("write the ZIP: %w", err)
 	}

@@ -102,7 +102,8 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.authorized(ctx, http.MethodDelete, videoPath(id), nil, nil, nil)
 }
 
-// Cancel stops processing a video; code "not_cancellable" if it has ended.
+// Cancel has processing of a video stop soon; what has ended stays as it is. Code
+// "not_cancellable" if its upload was abandoned.
 func (c *Client) Cancel(ctx context.Context, id string) error {
 	return c.authorized(ctx, http.MethodPost, videoPath(id, "/cancel"), nil, nil, nil)
 }
@@ -118,13 +119,16 @@ type retryVideo struct {
 }
 
 // Wait returns when a video has ended; how it ended stands in its status. Every
-// change on the way is told to seen, which may be nil.
+// change on the way is told to seen, which may be nil. Code "not_found" if the video
+// is deleted meanwhile.
 func (c *Client) Wait(ctx context.Context, id string, seen func(*Video)) (*Video, error) {
 	const first, longest = 200 * time.Millisecond, 5 * time.Second
+	const unseen = 20 // times, which is more than a minute
 	pause, etag := first, ""
-	for {
+	for tries := 1; ; tries++ {
 		v, now, err := c.videoUnless(ctx, id, etag)
-		if err != nil && !IsCode(err, "not_found") { // reads follow writes, but not at once
+		early := etag == "" && tries < unseen // reads follow writes, but not at once
+		if err != nil && !(early && IsCode(err, "not_found")) {
 			return nil, err
 		}
 		if v != nil {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -285,6 +286,14 @@ func TestExitCodes(t *testing.T) {
 		"no such file":                    {out, "extract nothing.mp4", 1, "nothing.mp4"},
 		"not a video":                     {out, "extract " + text, 5, "not_a_video"},
 		"not logged in":                   {out, "list", 3, "fotograma login"},
+		"no such command of another":      {out, "keys nonsense", 2, "nonsense"},
+		"not a number":                    {out, "extract a.mp4 --start soon", 2, "not a number"},
+		"a device to write to":            {out, "extract " + bottles + " --force -o /dev/full", 1, "/dev/full"},
+		"no address":                      {out, "list --server 127.0.0.1:8080", 2, "--server"},
+		"no Fotograma":                    {out, "login a@example.com --password-stdin --server http://" + shared.aws + "/nothing", 7, "no Fotograma"},
+		"a password that is too weak":     {out, "register weak@example.com --password-stdin", 2, "at least 10 characters"},
+		"no address of mail":              {out, "register nobody --password-stdin", 2, "email must be"},
+		"a code that is not good":         {in, "verify 00000000", 2, "code is wrong"},
 		"wrong password":                  {out, "login nobody@example.com --password-stdin", 3, "do not belong together"},
 		"not a terminal to ask":           {out, "login nobody@example.com", 2, "--password-stdin"},
 		"nobody answers":                  {out, "login a@example.com --password-stdin --server http://127.0.0.1:1", 7, "fotograma up"},
@@ -299,6 +308,11 @@ func TestExitCodes(t *testing.T) {
 			}
 		})
 	}
+	key := newShell(t, shared)
+	key.env = append(key.env, "FOTOGRAMA_API_KEY=fg_nonsense")
+	if r := key.run("", "list"); r.code != 3 || !strings.Contains(r.stderr, "FOTOGRAMA_API_KEY") {
+		t.Errorf("with a key that is not good: exit %d, %s", r.code, r.stderr)
+	}
 	portuguese := newShell(t, shared)
 	portuguese.env = append(portuguese.env, "LC_ALL=pt_BR.UTF-8")
 	if r := portuguese.run("wrong", "login", "nobody@example.com", "--password-stdin"); !strings.Contains(r.stderr, "não combinam") {
@@ -306,6 +320,96 @@ func TestExitCodes(t *testing.T) {
 	}
 	if r := out.run("", "list", "--json"); r.stdout != "" || fmt.Sprint(lines[map[string]map[string]string](t, r.stderr)[0]["error"]["code"]) == "" {
 		t.Errorf("an error as JSON: %s%s", r.stdout, r.stderr)
+	}
+}
+
+func TestRegisterAndVerify(t *testing.T) {
+	t.Parallel()
+	sh := newShell(t, shared)
+	sh.env = append(sh.env, "LANG=pt_BR.UTF-8")
+	p := &person{Client: shared.client(), t: t, stack: shared, email: strings.ToLower(rand.Text()) + "@example.com", password: rand.Text()}
+	r := sh.run(p.password+"\n", "register", p.email, "--name", "Ana", "--password-stdin")
+	if r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, "fotograma verify") {
+		t.Fatalf("exit %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	first := p.waitCode(1)
+	if r := sh.run("", "verify", "--json"); r.code != 0 || !strings.Contains(r.stdout, p.email) {
+		t.Errorf("another code: exit %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	second := p.waitCode(2)
+	other := newShell(t, shared)
+	if r := other.run("", "verify", first, "--email", p.email); r.code != 2 { // only the newest is good
+		t.Errorf("the first of two codes: exit %d, %s", r.code, r.stderr)
+	}
+	if r := other.run("", "verify", second); r.code != 3 {
+		t.Errorf("nobody's code: exit %d, %s", r.code, r.stderr)
+	}
+	if r := sh.run("", "verify", second); r.code != 0 || !strings.Contains(r.stdout, p.email) {
+		t.Errorf("exit %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	if err := p.Login(t.Context(), p.email, p.password); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := p.Account(t.Context()); err != nil || !u.EmailVerified || u.Name != "Ana" || u.Locale != "pt-BR" {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if r := sh.run("", "verify"); r.code != 0 || !strings.Contains(r.stdout, "already") {
+		t.Errorf("once it is verified: exit %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	if r := sh.run(p.password, "register", p.email, "--password-stdin"); r.code != 8 {
+		t.Errorf("the same address again: exit %d, %s", r.code, r.stderr)
+	}
+}
+
+// What the shells' completions ask for, whichever shell it is.
+func TestCompletions(t *testing.T) {
+	t.Parallel()
+	sh := newShell(t, shared)
+	sh.login(shared.person(t, "en"))
+	video := must[uploaded](sh, "upload", bottles, "--wait", "--count", "1")[0].Video
+	key := must[client.CreatedAPIKey](sh, "keys", "create", "nightly")[0].Key
+	const files, folders, nothing = ":0\n", ":16\n", ":4\n"
+	for _, c := range []struct{ args, want string }{
+		{"ext", "extract\tTake frames"},
+		{"extract --fo", "--format\t"},
+		{"extract --format ", "jpeg\npng\nwebp\n" + nothing},
+		{"upload --fit ", "contain\ncover\nfill\nscale-down\n" + nothing},
+		{"list --status ", "processing\n"},
+		{"show ", video.ID + "\tbottle-detection.mp4, completed\n" + nothing},
+		{"show " + video.ID + " ", nothing},
+		{"delete " + video.ID + " ", video.ID},
+		{"keys revoke ", key.ID + "\tnightly\n" + nothing},
+		{"login ", nothing},
+		{"extract ", files},
+		{"extract -o ", files},
+		{"upload --download ", folders},
+		{"up --data-dir ", folders},
+	} {
+		args := strings.Split(c.args, " ")
+		if r := sh.run("", append([]string{"__complete"}, args...)...); r.code != 0 || !strings.Contains(r.stdout, c.want) {
+			t.Errorf("%q: exit %d, %q, want %q", c.args, r.code, r.stdout, c.want)
+		}
+	}
+	for _, name := range []string{"bash", "zsh", "fish"} {
+		if r := sh.run("", "completion", name); r.code != 0 || !strings.Contains(r.stdout, "__complete") {
+			t.Errorf("%s: exit %d, %s", name, r.code, r.stderr)
+		}
+	}
+}
+
+func TestManualPages(t *testing.T) {
+	t.Parallel()
+	sh, dir := newShell(t, shared), t.TempDir()
+	if r := sh.run("", "man"); r.code != 0 || !strings.HasPrefix(r.stdout, ".nh\n.TH \"FOTOGRAMA\" \"1\"") || !strings.Contains(r.stdout, "Exit codes") {
+		t.Errorf("exit %d, %.200s", r.code, r.stdout)
+	}
+	if r := sh.run("", "man", dir); r.code != 0 {
+		t.Errorf("exit %d, %s", r.code, r.stderr)
+	}
+	for _, command := range []string{"", "-upload", "-register", "-keys-create"} {
+		if page := read(t, filepath.Join(dir, "fotograma"+command+".1")); len(page) == 0 {
+			t.Errorf("the page of fotograma%s is empty", command)
+		}
 	}
 }
 
