@@ -128,7 +128,7 @@ func (c *Client) Wait(ctx context.Context, id string, seen func(*Video)) (*Video
 	for tries := 1; ; tries++ {
 		v, now, err := c.videoUnless(ctx, id, etag)
 		early := etag == "" && tries < unseen // reads follow writes, but not at once
-		if err != nil && !(early && IsCode(err, "not_found")) {
+		if err != nil && (!early || !IsCode(err, "not_found")) {
 			return nil, err
 		}
 		if v != nil {
