@@ -57,7 +57,7 @@ frames: ## Build the program that decodes; installs FFmpeg's libraries where the
 	@$(MAKE) -C layers/ffmpeg/frames OUT=$(CURDIR)/bin/fotograma-frames
 
 .PHONY: test
-test: frames lint vet vuln webtest unit e2e ## Everything that CI runs
+test: frames lint vet vuln sam webtest unit e2e ## Everything that CI runs
 
 .PHONY: lint
 lint: bin/golangci-lint ## Read the code for mistakes
@@ -70,6 +70,20 @@ vet:
 .PHONY: vuln
 vuln: bin/govulncheck ## Look for known vulnerabilities in what is used
 	infra/vulncheck
+
+.PHONY: sam
+sam: build/sam/.installed ## Lint template.yaml, and check the policies that AWS' translator makes of it
+	build/sam/bin/cfn-lint template.yaml infra/deploy-role.yaml
+	go test -count=1 ./test/sam
+
+.PHONY: sam-cli
+sam-cli: build/sam-cli/.installed ## Install the SAM CLI, which takes 350 MB, into build/sam-cli/bin
+
+build/%/.installed: infra/%/requirements.txt
+	@infra/install python3 venv
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: unit
 unit: ## Test the packages, with the race detector; DynamoDB's against npm's dynalite
@@ -88,7 +102,7 @@ fuzz: frames ## Feed every parser what nobody expects, each for FUZZTIME (30s)
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
 	@infra/install aws ffmpeg python3 unzip
-	go test -count=1 -timeout 30m ./test/...
+	go test -count=1 -timeout 30m $$(go list ./test/... | grep -v /test/sam)
 
 .PHONY: browser
 browser: ready test/browser/node_modules/.package-lock.json ## Test the app in a real browser; pictures of its pages go to build/test-output
