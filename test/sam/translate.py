@@ -8,6 +8,8 @@ ends with its folder.
 """
 
 import json
+import logging
+import os
 import pathlib
 import sys
 
@@ -22,6 +24,8 @@ class NoManagedPolicies:
         return {}
 
 
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # it decides AWS' partition
+logging.disable(logging.ERROR)  # what is wrong with the template comes as an exception
 path, *overrides = sys.argv[1:]
 template = yaml_parse(pathlib.Path(path).read_text(encoding="utf-8"))
 for resource in template["Resources"].values():
