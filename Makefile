@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
+GORELEASER := go run github.com/goreleaser/goreleaser/v2@v2.15.1
+CYCLONEDX_GOMOD := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 export CGO_ENABLED ?= 0
 BUILD := go build -trimpath -ldflags='-s -w'
@@ -144,6 +146,15 @@ recording: ready ## Record the command line for the README
 .PHONY: man
 man: build ## Write the manual pages into build/man
 	bin/fotograma man build/man
+
+.PHONY: release-check
+release-check: ## Read how the command line is released
+	$(GORELEASER) check
+
+.PHONY: release
+release: ## Release the command line of the tag that is checked out; RELEASE=--snapshot only builds it
+	GOBIN=$(CURDIR)/bin go install $(CYCLONEDX_GOMOD)
+	PATH=$(CURDIR)/bin:$$PATH $(GORELEASER) release --clean $(RELEASE)
 
 .PHONY: clean
 clean: ## Remove what was built, and the local stack's data
