@@ -118,7 +118,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(document, []byte(written), 0o600)
+	return os.WriteFile(document, []byte(written), 0o600) //nolint:gosec // G703: its name is a constant
 }
 
 const (
