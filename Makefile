@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
+GORELEASER := go run github.com/goreleaser/goreleaser/v2@v2.15.1
+CYCLONEDX_GOMOD := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 export CGO_ENABLED ?= 0
 BUILD := go build -trimpath -ldflags='-s -w'
@@ -57,7 +59,7 @@ frames: ## Build the program that decodes; installs FFmpeg's libraries where the
 	@$(MAKE) -C layers/ffmpeg/frames OUT=$(CURDIR)/bin/fotograma-frames
 
 .PHONY: test
-test: frames lint vet vuln webtest unit e2e browser ## Everything that CI runs
+test: frames lint vet vuln sam webtest unit e2e browser ## Everything that CI runs
 
 .PHONY: lint
 lint: bin/golangci-lint ## Read the code for mistakes
@@ -70,6 +72,26 @@ vet:
 .PHONY: vuln
 vuln: bin/govulncheck ## Look for known vulnerabilities in what is used
 	infra/vulncheck
+
+.PHONY: sam
+sam: build/sam/.installed ## Lint template.yaml, and check the policies that AWS' translator makes of it
+	build/sam/bin/cfn-lint template.yaml infra/deploy-role.yaml
+	@# Of what AWS makes of it, too. W2001: parameters that the translator itself read.
+	@# E3005: CloudFormation lets DependsOn name what a condition leaves out.
+	for canary in true false; do \
+	  build/sam/bin/python test/sam/translate.py template.yaml Canary=$$canary >build/sam/translated.json; \
+	  build/sam/bin/cfn-lint --ignore-checks W2001 E3005 -- build/sam/translated.json; \
+	done
+	go test -count=1 ./test/sam
+
+.PHONY: sam-cli
+sam-cli: build/sam-cli/.installed ## Install the SAM CLI, which takes 350 MB, into build/sam-cli/bin
+
+build/%/.installed: infra/%/requirements.txt
+	@infra/install python3 venv
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: unit
 unit: ## Test the packages, with the race detector; DynamoDB's against npm's dynalite
@@ -88,7 +110,7 @@ fuzz: frames ## Feed every parser what nobody expects, each for FUZZTIME (30s)
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
 	@infra/install aws ffmpeg python3 unzip
-	go test -count=1 -timeout 30m ./test/...
+	go test -count=1 -timeout 30m $$(go list ./test/... | grep -v /test/sam)
 
 .PHONY: browser
 browser: ready test/browser/node_modules/.package-lock.json ## Test the app in a real browser; pictures of its pages go to build/test-output/browser
@@ -125,6 +147,15 @@ recording: ready ## Record the command line for the README
 .PHONY: man
 man: build ## Write the manual pages into build/man
 	bin/fotograma man build/man
+
+.PHONY: release-check
+release-check: ## Read how the command line is released
+	$(GORELEASER) check
+
+.PHONY: release
+release: ## Release the command line of the tag that is checked out; RELEASE=--snapshot only builds it
+	GOBIN=$(CURDIR)/bin go install $(CYCLONEDX_GOMOD)
+	PATH=$(CURDIR)/bin:$$PATH $(GORELEASER) release --clean $(RELEASE)
 
 .PHONY: clean
 clean: ## Remove what was built, and the local stack's data

@@ -24,8 +24,8 @@ import (
 //	user#<id>      erased              all that stays of an erased person: see package erasure
 //
 // IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem and DeleteItem
-// on the table and what package erasure needs, the settings GetItem, Query, UpdateItem
-// and ConditionCheckItem.
+// on the table and what package erasure needs, the settings dynamodb:GetItem, Query,
+// UpdateItem and ConditionCheckItem.
 type Store struct {
 	DB     *dynamodb.Client
 	Table  string

@@ -122,7 +122,8 @@ func (b *builder) resolve(res *resource) properties {
 
 // scopeOf tells to which of the resources that SAM makes out of a function one
 // of its properties belongs: its policies to the role, its events to resources
-// of their own. Nothing refers to those, so they close no circle.
+// of their own, how it is deployed to CodeDeploy's group. Nothing refers to those, so
+// they close no circle.
 func (b *builder) scopeOf(res *resource, property string, s scope) scope {
 	if res.typ != functionType {
 		return s
@@ -133,6 +134,8 @@ func (b *builder) scopeOf(res *resource, property string, s scope) scope {
 		s.owner = res.id + "Role"
 	case "Events":
 		s.owner = res.id + ".Events"
+	case "DeploymentPreference":
+		s.owner = res.id + "DeploymentGroup"
 	}
 	return s
 }
