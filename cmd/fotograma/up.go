@@ -22,6 +22,7 @@ func stackFlags(flags *pflag.FlagSet, o *local.Options) {
 	flags.StringVar(&o.DataDir, "data-dir", ".fotograma", "the folder in which everything is kept")
 	flags.StringVar(&o.AWSAddr, "aws-addr", "127.0.0.1:4566", "where S3, SQS, DynamoDB and SES listen")
 	flags.StringVar(&o.WebAddr, "addr", "127.0.0.1:8080", "where the API and the web app listen")
+	flags.StringVar(&o.ProcessExecutor, "process-executor", local.Programs, "how ProcessFunction runs: process, or docker for its image (make image)")
 	o.Endpoint = os.Getenv("AWS_ENDPOINT_URL")
 	o.SMTPURL = os.Getenv("SMTP_URL")
 	o.Web, o.WebHeaders = web.Files(), web.Headers
@@ -33,7 +34,8 @@ func upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Run the whole system on this machine until Ctrl-C",
 		Long: `Run the whole system on this machine until Ctrl-C: what template.yaml names, made
-from it, without Docker, an account or a network.
+from it, without Docker, an account or a network. With --process-executor=docker, the
+function that works on videos runs in containers of its image, as on AWS.
 
 Environment:
   AWS_ENDPOINT_URL  use the S3, SQS, DynamoDB, SES and Secrets Manager of LocalStack,
