@@ -9,13 +9,23 @@ MAKEFLAGS += --no-print-directory
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
+SAM_VERSION := 1.170.0
 
 export CGO_ENABLED ?= 0
 BUILD := go build -trimpath -ldflags='-s -w'
 
+# The same for `sam build`, which calls Go by itself. Nothing of the folder, of Git or
+# of this machine is in what it makes.
+FUNCTION_FLAGS := -trimpath -buildvcs=false -tags=lambda.norpc '-ldflags=-s -w'
+SAM := $(CURDIR)/build/sam/bin/sam
+export SAM_CLI_TELEMETRY := 0
+
+# Of this machine, as images and SAM name it.
+ARCHITECTURE ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+
 .PHONY: help
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ready ## Walk a real video through the whole system, and check the frames
@@ -32,7 +42,7 @@ ready:
 .PHONY: build
 build: web ## Build the functions and the command
 	@mkdir -p build/functions
-	$(BUILD) -tags lambda.norpc -o build/functions/ ./functions/...
+	GOFLAGS="$(FUNCTION_FLAGS)" go build -o build/functions/ ./functions/...
 	$(BUILD) -o bin/fotograma ./cmd/fotograma
 
 .PHONY: web
@@ -106,11 +116,42 @@ test/browser/node_modules/.package-lock.json: test/browser/package-lock.json
 	cd test/browser && npm ci --no-audit --no-fund
 	@touch $@
 
+.PHONY: image
+image: ## Build the image of ProcessFunction for this machine, as sam build names it
+	docker build -t processfunction:process -f functions/process/Dockerfile .
+
+.PHONY: e2e-docker
+e2e-docker: ready ## The same as e2e, with ProcessFunction in containers of its image (make image)
+	@infra/install aws ffmpeg python3 unzip
+	FOTOGRAMA_TEST_EXECUTOR=docker go test -count=1 -timeout 30m ./test/e2e
+
+.PHONY: layer
+layer: ## Build the program that decodes as a Lambda layer, and use it where Lambda has it
+	@infra/install gcc make meson nasm ninja pkg-config xz curl zip unzip
+	$(MAKE) -C layers/ffmpeg layer
+
+.PHONY: sam-build
+sam-build: $(SAM) ## Build everything for ARCHITECTURE (this machine's) as it is deployed
+	GOFLAGS="$(FUNCTION_FLAGS)" $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+.PHONY: sam-local
+sam-local: build sam-build ## Run the functions and the API under `sam local`, which needs Docker
+	go run ./test/samlocal -sam $(SAM) -architecture $(ARCHITECTURE) $(SAMLOCAL)
+
+.PHONY: reproducible
+reproducible: $(SAM) ## Build the functions twice, in two folders and two ways: the bytes must be the same
+	GOFLAGS="$(FUNCTION_FLAGS)" infra/reproducible $(SAM)
+
 .PHONY: bench
 bench: ready ## Measure the engine against other ways, and the local stack's parts; BENCH=quick takes minutes
 	@infra/install ffmpeg ffprobe
 	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick)
 	go test -run '^$$' -bench . ./internal/local/...
+
+.PHONY: image-bench
+image-bench: build image ## Measure the image of ProcessFunction beside one with Debian's whole FFmpeg
+	docker build -t processfunction:debian -f test/imagebench/Dockerfile .
+	go run ./test/imagebench
 
 .PHONY: api
 api: ## Write api/openapi.yaml anew from the code
@@ -135,3 +176,8 @@ bin/golangci-lint:
 
 bin/govulncheck:
 	GOBIN=$(CURDIR)/bin go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(SAM):
+	@infra/install python3 venv
+	python3 -m venv build/sam
+	build/sam/bin/pip install --quiet aws-sam-cli==$(SAM_VERSION)
