@@ -93,6 +93,10 @@ func (s samCLI) invoke(ctx context.Context, function, event string) (string, err
 	return response, nil
 }
 
+// unauthorized is what an authorizer returns as an error for a token that is not one,
+// as that of its event is to this stack: API Gateway asks for that word.
+const unauthorized = "Unauthorized"
+
 // judge tells whether a response is one of a function that works.
 func judge(response string) error {
 	var r struct {
@@ -104,6 +108,7 @@ func judge(response string) error {
 		return errors.New("the response is no JSON object: " + response)
 	}
 	switch {
+	case r.ErrorMessage == unauthorized:
 	case r.ErrorMessage != "":
 		return errors.New("the function failed: " + r.ErrorMessage)
 	case r.StatusCode >= 500:
