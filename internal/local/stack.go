@@ -262,7 +262,7 @@ func (s *Stack) startHost(ctx context.Context) error {
 		Command:    func(f sam.Function) ([]string, error) { return program(s.options.Functions, f) },
 		Containers: containers,
 		Env:        func(sam.Function) []string { return env },
-		Region:    s.aws.Region, AccountID: s.account,
+		Region:     s.aws.Region, AccountID: s.account,
 		Log: console.Print, Observer: s.metrics,
 	})
 	if err != nil {

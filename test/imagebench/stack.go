@@ -70,7 +70,7 @@ func templateWith(dir, tag string) (string, error) {
 		return "", fmt.Errorf("read the template: %w", err)
 	}
 	path := filepath.Join(dir, "template.yaml")
-	return path, os.WriteFile(path, bytes.Replace(text, []byte("DockerTag: process"), []byte("DockerTag: "+tag), 1), 0o600)
+	return path, os.WriteFile(path, bytes.Replace(text, []byte("DockerTag: process"), []byte("DockerTag: "+tag), 1), 0o600) //nolint:gosec // into a folder of ours
 }
 
 // enter waits for the stack, and logs somebody in.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -25,7 +26,7 @@ type samCLI struct {
 func (s samCLI) command(ctx context.Context, args ...string) *exec.Cmd {
 	args = append([]string{"local"}, args...)
 	args = append(args, "--template", s.template, "--skip-pull-image", "--parameter-overrides", "Stage=local Architecture="+s.architecture)
-	cmd := exec.CommandContext(ctx, s.path, args...)
+	cmd := exec.CommandContext(ctx, s.path, args...) //nolint:gosec // the SAM CLI that somebody named
 	cmd.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) } // so that it removes its containers
@@ -87,7 +88,7 @@ func (s samCLI) invoke(ctx context.Context, function, event string) (string, err
 		return "", fmt.Errorf("%w\n%s", err, &said)
 	}
 	response := strings.TrimSpace(string(out))
-	if err := judge(response); err != nil {
+	if err := judge(response, said.String()); err != nil {
 		return response, fmt.Errorf("%w\n%s", err, &said)
 	}
 	return response, nil
@@ -97,8 +98,13 @@ func (s samCLI) invoke(ctx context.Context, function, event string) (string, err
 // as that of its event is to this stack: API Gateway asks for that word.
 const unauthorized = "Unauthorized"
 
-// judge tells whether a response is one of a function that works.
-func judge(response string) error {
+// refusals are messages that must fail, by what the function says: a sample lies in no
+// queue, so that nobody can hold it longer, and is of a person whom nobody knows.
+var refusals = []string{"is not a valid receipt handle", "contact not known yet"}
+
+// judge tells whether a response, with what the function logged, is one of a function
+// that works.
+func judge(response, log string) error {
 	var r struct {
 		ErrorMessage  string            `json:"errorMessage"`
 		StatusCode    int               `json:"statusCode"`
@@ -113,7 +119,7 @@ func judge(response string) error {
 		return errors.New("the function failed: " + r.ErrorMessage)
 	case r.StatusCode >= 500:
 		return fmt.Errorf("it answered %d: %s", r.StatusCode, response)
-	case len(r.BatchFailures) > 0:
+	case len(r.BatchFailures) > 0 && !slices.ContainsFunc(refusals, func(words string) bool { return strings.Contains(log, words) }):
 		return errors.New("messages failed: " + response)
 	}
 	return nil

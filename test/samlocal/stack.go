@@ -121,9 +121,8 @@ func output(ctx context.Context, name string, args ...string) (string, error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()
-	var status *exec.ExitError
-	if errors.As(err, &status) {
-		err = fmt.Errorf("%s: %w: %s", cmd, err, &said)
+	if status, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = fmt.Errorf("%s: %w: %s", cmd, status, &said)
 	}
 	return strings.TrimSpace(string(out)), err
 }

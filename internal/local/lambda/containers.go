@@ -57,7 +57,7 @@ func NewContainers(ctx context.Context, command string) (*Containers, error) {
 		return nil, fmt.Errorf("use Docker: %w: %w", errNoCLI, err)
 	}
 	c := &Containers{cli: cli}
-	if _, err := c.run(ctx, nil, "version", "--format", "{{.Server.Version}}"); err != nil {
+	if err := c.run(ctx, nil, "version", "--format", "{{.Server.Version}}"); err != nil {
 		return nil, fmt.Errorf("use Docker: %w: %w", errNoEngine, err)
 	}
 	return c, nil
@@ -68,7 +68,7 @@ func image(f sam.Function) string { return strings.ToLower(f.LogicalID) + ":" + 
 
 // find looks for the image of a function.
 func (c *Containers) find(ctx context.Context, f sam.Function) error {
-	if _, err := c.run(ctx, nil, "image", "inspect", "--format", "{{.Id}}", image(f)); err != nil {
+	if err := c.run(ctx, nil, "image", "inspect", "--format", "{{.Id}}", image(f)); err != nil {
 		return fmt.Errorf("run %s in a container: %w: %w", f.LogicalID, errNoImage, err)
 	}
 	return nil
@@ -78,7 +78,7 @@ func (c *Containers) find(ctx context.Context, f sam.Function) error {
 // arguments can be read by everybody on this machine.
 func (c *Containers) prepare(l launch) (execution, error) {
 	name := "fotograma-" + l.token
-	args := []string{
+	args := []string{ //nolint:prealloc // reads better than its length
 		"create", "--name", name, "--label", hostLabel + "=" + c.host, "--rm", "--pull", "never", "--log-driver", "none",
 		"--network", "host", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
 		"--memory", megabytes(l.fn.MemorySize), "--memory-swap", megabytes(l.fn.MemorySize), // so that there is no swap
@@ -92,7 +92,7 @@ func (c *Containers) prepare(l launch) (execution, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), engineTimeout)
 	defer cancel()
-	if _, err := c.run(ctx, l.env, append(args, image(l.fn.Function))...); err != nil {
+	if err := c.run(ctx, l.env, append(args, image(l.fn.Function))...); err != nil {
 		return nil, fmt.Errorf("make its container: %w", err)
 	}
 	return &container{engine: c, name: name, cmd: c.command(context.Background(), nil, "start", "--attach", name)}, nil
@@ -113,24 +113,22 @@ func (c *container) outdated() bool     { return false }
 func (c *container) remove() error {
 	ctx, cancel := context.WithTimeout(context.Background(), engineTimeout)
 	defer cancel()
-	_, err := c.engine.run(ctx, nil, "rm", "--force", c.name)
+	err := c.engine.run(ctx, nil, "rm", "--force", c.name)
 	if err == nil || strings.Contains(err.Error(), "No such container") || strings.Contains(err.Error(), "already in progress") {
 		return nil // it ended by itself, and the engine removes it
 	}
 	return err
 }
 
-// run runs a command of Docker's and gives what it writes. The error has what it
-// said.
-func (c *Containers) run(ctx context.Context, env []string, args ...string) (string, error) {
+// run runs a command of Docker's. The error has what it said.
+func (c *Containers) run(ctx context.Context, env []string, args ...string) error {
 	cmd := c.command(ctx, env, args...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s", c.cli, args[0], err, strings.TrimSpace(said.String()))
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", c.cli, args[0], err, strings.TrimSpace(said.String()))
 	}
-	return strings.TrimSpace(string(out)), nil
+	return nil
 }
 
 func (c *Containers) command(ctx context.Context, env []string, args ...string) *exec.Cmd {

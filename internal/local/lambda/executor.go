@@ -12,7 +12,7 @@ import (
 // executor starts the workers of a function: [programs] or [Containers].
 type executor interface {
 	// prepare makes what a worker needs, and gives it unstarted.
-	prepare(launch) (execution, error)
+	prepare(l launch) (execution, error)
 }
 
 // launch is what an executor must know of a worker.

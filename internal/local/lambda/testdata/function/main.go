@@ -86,7 +86,7 @@ var actions = map[string]func(context.Context, event) (any, error){
 		return string(text), err
 	},
 	"write": func(_ context.Context, e event) (any, error) { return nil, os.WriteFile(e.Value, nil, 0o600) },
-	"big": func(_ context.Context, e event) (any, error) { return strings.Repeat("x", e.Ms), nil },
+	"big":   func(_ context.Context, e event) (any, error) { return strings.Repeat("x", e.Ms), nil },
 	"log": func(_ context.Context, e event) (any, error) {
 		log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 		log.Warn(e.Value, "n", 7, slog.Group("media", "codec", "h264"))
