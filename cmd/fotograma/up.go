@@ -25,6 +25,7 @@ func stackFlags(cmd *cobra.Command, o *local.Options) {
 	offer(cmd, "template", nil, cobra.ShellCompDirectiveDefault)
 	folder(cmd, "functions")
 	folder(cmd, "data-dir")
+	flags.StringVar(&o.ProcessExecutor, "process-executor", local.Programs, "how ProcessFunction runs: process, or docker for its image (make image)")
 	o.Endpoint = os.Getenv("AWS_ENDPOINT_URL")
 	o.SMTPURL = os.Getenv("SMTP_URL")
 	o.Web, o.WebHeaders = web.Files(), web.Headers
@@ -36,7 +37,8 @@ func upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Run the whole system on this machine until Ctrl-C",
 		Long: `Run the whole system on this machine until Ctrl-C: what template.yaml names, made
-from it, without Docker, an account or a network.
+from it, without Docker, an account or a network. With --process-executor=docker, the
+function that works on videos runs in containers of its image, as on AWS.
 
 Environment:
   AWS_ENDPOINT_URL  use the S3, SQS, DynamoDB, SES and Secrets Manager of LocalStack,

@@ -38,6 +38,12 @@ import (
 // InboxPath is where the mails are shown, at the address of the AWS services.
 const InboxPath = ses.InboxPath
 
+// How ProcessFunction, which is a container image on AWS, can be run.
+const (
+	Programs = "process" // as a process of this machine, like all others
+	Docker   = "docker"  // in a container of its image
+)
+
 // Options says how to run the stack.
 type Options struct {
 	Template   string            // path of the SAM template
@@ -55,6 +61,10 @@ type Options struct {
 	// Endpoint is the address of AWS services to use instead of the built-in
 	// ones, or RealAWS for AWS itself; empty for the built-in ones.
 	Endpoint string
+
+	// ProcessExecutor says how ProcessFunction is run: Programs or Docker; empty
+	// for Programs.
+	ProcessExecutor string
 
 	SMTPURL string // relays mails; empty for the inbox only
 
@@ -243,11 +253,16 @@ func (s *Stack) startHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	containers, err := s.options.containers(ctx)
+	if err != nil {
+		return err
+	}
 	s.host, err = lambda.New(lambda.Config{
-		Functions: s.template.Functions,
-		Command:   func(f sam.Function) ([]string, error) { return program(s.options.Functions, f) },
-		Env:       func(sam.Function) []string { return env },
-		Region:    s.aws.Region, AccountID: s.account,
+		Functions:  s.template.Functions,
+		Command:    func(f sam.Function) ([]string, error) { return program(s.options.Functions, f) },
+		Containers: containers,
+		Env:        func(sam.Function) []string { return env },
+		Region:     s.aws.Region, AccountID: s.account,
 		Log: console.Print, Observer: s.metrics,
 	})
 	if err != nil {
@@ -255,6 +270,19 @@ func (s *Stack) startHost(ctx context.Context) error {
 	}
 	s.onClose(s.host.Close)
 	return nil
+}
+
+// containers is what runs functions that are images, nil for nothing but this
+// machine itself.
+func (o Options) containers(ctx context.Context) (*lambda.Containers, error) {
+	switch o.ProcessExecutor {
+	case "", Programs:
+		return nil, nil //nolint:nilnil // there is none, which is no error
+	case Docker:
+		return lambda.NewContainers(ctx, "docker") //nolint:wrapcheck // it says what to do
+	default:
+		return nil, fmt.Errorf("there is no executor %q: %s and %s are", o.ProcessExecutor, Programs, Docker)
+	}
 }
 
 // isTerminal tells whether a person reads along.

@@ -182,6 +182,9 @@ func poisonous(t *testing.T, size int) (dir string) {
 }
 
 func TestAPoisonMessageEndsAsFailed(t *testing.T) {
+	if executor == "docker" {
+		t.Skip("an image brings its decoding program along, so that this test cannot put another in its place")
+	}
 	t.Parallel()
 	dir := t.TempDir()
 	s := newStack(t, dir)

@@ -47,6 +47,7 @@ func (s *stack) children(t testing.TB) []process {
 		t.Fatal(err)
 	}
 	byParent := map[int][]process{}
+	next := []int{s.process.Process.Pid}
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(filepath.Base(entry))
 		if err != nil {
@@ -54,16 +55,26 @@ func (s *stack) children(t testing.TB) []process {
 		}
 		if p, ok := readProcess(pid); ok {
 			byParent[p.parent] = append(byParent[p.parent], p)
+			if executor == "docker" && s.contains(p) {
+				next = append(next, p.parent)
+			}
 		}
 	}
 	var all []process
-	for next := []int{s.process.Process.Pid}; len(next) > 0; next = next[1:] {
+	for ; len(next) > 0; next = next[1:] {
 		for _, p := range byParent[next[0]] {
 			all = append(all, p)
 			next = append(next, p.pid)
 		}
 	}
 	return all
+}
+
+// contains tells whether a process is a worker in a container. Its parent is of the
+// engine's and there for that container alone, so they count as the stack's.
+func (s *stack) contains(p process) bool {
+	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.pid))
+	return err == nil && p.name == "bootstrap" && strings.Contains(string(environment), "AWS_ENDPOINT_URL=http://"+s.aws+"\x00")
 }
 
 // extracting waits until a worker of the process function is in the middle of a
@@ -78,7 +89,7 @@ func (s *stack) extracting(t testing.TB) (worker, decoder process) {
 				decoder = p
 				var ok bool
 				worker, ok = readProcess(p.parent)
-				return ok && worker.name == "process"
+				return ok && (worker.name == "process" || worker.name == "bootstrap")
 			}
 		}
 		return false

@@ -41,6 +41,9 @@ const (
 	lease = 5 * time.Second
 )
 
+// executor is how the stacks run ProcessFunction; empty for the default.
+var executor = os.Getenv("FOTOGRAMA_TEST_EXECUTOR")
+
 // stack is a running `fotograma up`.
 type stack struct {
 	t        testing.TB
@@ -139,6 +142,9 @@ func (s *stack) start(parameters ...string) error {
 	}
 	for _, p := range parameters {
 		args = append(args, "-p", p)
+	}
+	if executor != "" {
+		args = append(args, "--process-executor", executor)
 	}
 	cmd := exec.Command("bin/fotograma", args...)
 	cmd.Dir = root

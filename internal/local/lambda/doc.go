@@ -1,5 +1,6 @@
 // Package lambda is AWS Lambda on one machine: it runs the functions' real
-// bootstrap binaries (provided.al2023) as child processes and talks to them over
+// bootstrap binaries (provided.al2023) as child processes, or those that are images in
+// containers, and talks to them over
 // the Runtime API, from one listener on the loopback interface. Every worker has
 // its own path on that listener: AWS_LAMBDA_RUNTIME_API is "host:port/token".
 //
@@ -20,8 +21,10 @@
 //
 //   - Idle workers are not frozen: a goroutine that a handler left behind goes on
 //     running here, and stands still on AWS.
-//   - Memory and ephemeral storage are not limited, and CPU is not in proportion
-//     to memory.
+//   - Memory and ephemeral storage are not limited, but for those of containers, and
+//     CPU is not in proportion to memory.
+//   - A container's last lines can come after the end of the invocation that wrote
+//     them: Docker passes them on.
 //   - Without reserved concurrency a function has as many workers as this machine
 //     can take, and further invocations wait for one: AWS would have had the
 //     thousand that this machine has not.

@@ -2,25 +2,19 @@ package lambda
 
 import (
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 )
 
-// environment is what a worker finds in its environment. Where a name comes twice,
-// the later wins: what the template says stands over the host's extras, and
-// Lambda's reserved names over both.
+// environment is what a worker finds in its environment, wherever it runs; its
+// executor adds where its folders are. Where a name comes twice, the later wins: what
+// the template says stands over the host's extras, and Lambda's reserved names over
+// both.
 //
 // Source: "Using Lambda environment variables", defined runtime environment
 // variables.
-func (h *Host) environment(fn *function, w *worker, taskRoot string) []string {
-	env := []string{
-		"PATH=" + os.Getenv("PATH"),
-		"LANG=en_US.UTF-8",
-		"TMPDIR=" + w.tempDir,
-		"HOME=" + w.tempDir,
-	}
+func (h *Host) environment(fn *function, w *worker) []string {
+	env := []string{"LANG=en_US.UTF-8"}
 	env = append(env, h.cfg.Env(fn.Function)...)
 	for _, name := range slices.Sorted(maps.Keys(fn.Environment)) {
 		env = append(env, name+"="+fn.Environment[name])
@@ -36,7 +30,6 @@ func (h *Host) environment(fn *function, w *worker, taskRoot string) []string {
 		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
 		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/"+fn.Name,
 		"AWS_LAMBDA_LOG_STREAM_NAME="+w.started.UTC().Format("2006/01/02")+"/["+version+"]"+w.token,
-		"LAMBDA_TASK_ROOT="+taskRoot,
 		"LAMBDA_RUNTIME_DIR=/var/runtime",
 	)
 	if fn.PackageType == "Image" {
@@ -47,6 +40,3 @@ func (h *Host) environment(fn *function, w *worker, taskRoot string) []string {
 		"AWS_EXECUTION_ENV=AWS_Lambda_"+fn.Runtime,
 	)
 }
-
-// taskRoot is the directory that a worker starts in, like Lambda's /var/task.
-func taskRoot(command string) string { return filepath.Dir(command) }

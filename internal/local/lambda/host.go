@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -62,6 +63,10 @@ type Config struct {
 	// Command gives the command line that starts a worker: the absolute path of
 	// the bootstrap binary, and arguments if it needs any.
 	Command func(sam.Function) ([]string, error)
+
+	// Containers runs the functions that are container images; nil to run them by
+	// Command, as all others.
+	Containers *Containers
 
 	// Env gives variables ("NAME=value") beyond those of Lambda and the template,
 	// such as AWS_ENDPOINT_URL and credentials; may be nil.
@@ -123,8 +128,9 @@ type Host struct {
 type function struct {
 	sam.Function
 
-	arn  string
-	pool *pool
+	arn      string
+	pool     *pool
+	executor executor
 }
 
 // New opens the listener for the Runtime API. No worker is started before the
@@ -189,6 +195,10 @@ func (h *Host) addFunctions() error {
 			arn:      fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", h.cfg.Region, h.cfg.AccountID, f.Name),
 			pool:     newPool(h.limit(f), f.ReservedConcurrency > 0, h.closing),
 		}
+		var err error
+		if fn.executor, err = h.executor(f); err != nil {
+			return err
+		}
 		for _, name := range []string{f.LogicalID, f.Name} {
 			if other, taken := h.functions[name]; taken && other != fn {
 				return fmt.Errorf("lambda host: two functions are named %s", name)
@@ -197,6 +207,14 @@ func (h *Host) addFunctions() error {
 		}
 	}
 	return nil
+}
+
+// executor gives what starts the workers of a function.
+func (h *Host) executor(f sam.Function) (executor, error) {
+	if f.PackageType == "Image" && h.cfg.Containers != nil {
+		return h.cfg.Containers, h.cfg.Containers.find(context.Background(), f)
+	}
+	return programs{h.cfg.Command}, nil
 }
 
 func (h *Host) limit(f sam.Function) int {
@@ -216,7 +234,10 @@ func (h *Host) open() error {
 	if h.tempDir, err = os.MkdirTemp(h.cfg.TempDir, "fotograma-lambda-"); err != nil {
 		return fmt.Errorf("make the workers' temporary directory: %w", err)
 	}
-	if h.watchdog, err = startWatchdog(h.tempDir); err != nil {
+	if h.cfg.Containers != nil {
+		h.cfg.Containers.host = filepath.Base(h.tempDir)
+	}
+	if h.watchdog, err = startWatchdog(h.tempDir, h.cfg.Containers); err != nil {
 		return errors.Join(err, os.RemoveAll(h.tempDir))
 	}
 	if h.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0"); err != nil {

@@ -772,10 +772,18 @@ func runHost(dir string) {
 			os.Exit(1)
 		}
 	}
+	functions := []sam.Function{testFunction("Fn"), testFunction("Idle")}
+	var containers *lambda.Containers
+	var err error
+	if cli := os.Getenv("FOTOGRAMA_TEST_CLI"); cli != "" {
+		functions[0] = imageFunction("Fn")
+		containers, err = lambda.NewContainers(context.Background(), cli)
+		fail(err)
+	}
 	h, err := lambda.New(lambda.Config{
-		Functions: []sam.Function{testFunction("Fn"), testFunction("Idle")},
-		Command:   func(sam.Function) ([]string, error) { return []string{filepath.Join(dir, "bootstrap")}, nil },
-		TempDir:   filepath.Join(dir, "tmp"),
+		Functions: functions, Containers: containers,
+		Command: func(sam.Function) ([]string, error) { return []string{filepath.Join(dir, "bootstrap")}, nil },
+		TempDir: filepath.Join(dir, "tmp"),
 	})
 	fail(err)
 	result, err := h.Invoke(context.Background(), "Idle", event{Do: "pid"}.json())
@@ -788,7 +796,12 @@ func runHost(dir string) {
 	fail(err)
 }
 
-func TestKilledHostLeavesNothingBehind(t *testing.T) {
+func TestKilledHostLeavesNothingBehind(t *testing.T) { killedHost(t) }
+
+// killedHost starts a host with that in its environment, kills it and sees what it
+// leaves behind.
+func killedHost(t *testing.T, env ...string) {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "tmp"), 0o700); err != nil {
 		t.Fatal(err)
@@ -797,7 +810,7 @@ func TestKilledHostLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "FOTOGRAMA_TEST_HOST="+dir)
+	cmd.Env = append(os.Environ(), append(env, "FOTOGRAMA_TEST_HOST="+dir)...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

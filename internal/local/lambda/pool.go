@@ -95,7 +95,7 @@ func (p *pool) get() *worker {
 		w.idleTimer.Stop()
 		switch {
 		case w.isGone():
-		case w.outdated():
+		case w.run.outdated():
 			go w.end(context.Background())
 		default:
 			return w

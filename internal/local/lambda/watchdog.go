@@ -2,9 +2,9 @@ package lambda
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -19,6 +19,10 @@ import (
 // forked, and does not exist on macOS. In the instant between a worker's start and
 // the message to the shell the worker is on its own; it then ends because it
 // cannot reach the Runtime API.
+//
+// Containers are no children of the host's at all: the shell asks for those that
+// have its label, and once more a second later if the host was killed, which may have
+// been while the engine made one.
 type watchdog struct {
 	cmd  *exec.Cmd
 	mu   sync.Mutex
@@ -27,7 +31,7 @@ type watchdog struct {
 
 const watchdogScript = `
 trap '' HUP INT TERM
-groups=
+groups= closed=
 while read -r sign group; do
 	case $sign in
 	+) groups="$groups $group" ;;
@@ -38,17 +42,30 @@ while read -r sign group; do
 		done
 		groups=$rest
 		;;
+	.) closed=yes ;;
 	esac
 done
 for g in $groups; do
 	kill -s KILL -- "-$g"
 done
 rm -rf -- "$1"
+[ -n "$2" ] || exit 0
+remove() {
+	left=$("$2" ps --all --quiet --filter "label=$3")
+	[ -z "$left" ] || "$2" rm --force $left >/dev/null
+}
+remove "$@"
+[ -n "$closed" ] || { sleep 1 && remove "$@"; }
 `
 
-func startWatchdog(tempDir string) (*watchdog, error) {
-	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", watchdogScript, "fotograma-watchdog", tempDir)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+// startWatchdog starts it. The containers may be nil.
+func startWatchdog(tempDir string, containers *Containers) (*watchdog, error) {
+	var cli, label string
+	if containers != nil {
+		cli, label = containers.cli, hostLabel+"="+containers.host
+	}
+	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", watchdogScript, "fotograma-watchdog", tempDir, cli, label)
+	cmd.Env = engineEnvironment()
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the host
 	pipe, err := cmd.StdinPipe()
@@ -75,7 +92,7 @@ func (d *watchdog) tell(sign rune, group int) error {
 }
 
 func (d *watchdog) close() error {
-	if err := d.pipe.Close(); err != nil {
+	if err := errors.Join(d.tell('.', 0), d.pipe.Close()); err != nil {
 		return fmt.Errorf("end the watchdog: %w", err)
 	}
 	if err := d.cmd.Wait(); err != nil {

@@ -22,8 +22,8 @@ type worker struct {
 	token   string // names the worker on the Runtime API and nobody else knows it
 	tempDir string
 	started time.Time
-	binary  os.FileInfo
-	cmd     *exec.Cmd
+	run     execution
+	cmd     *exec.Cmd // of run
 	outputs []*output
 
 	jobs      chan *job     // taken by the worker's call for the next invocation
@@ -81,24 +81,19 @@ func (h *Host) launch(fn *function) (*worker, error) {
 }
 
 func (w *worker) start() error {
-	argv, err := w.host.cfg.Command(w.fn.Function)
-	if err != nil {
-		return err //nolint:wrapcheck // launch says what failed
-	}
-	if w.binary, err = os.Stat(argv[0]); err != nil {
-		return fmt.Errorf("find its program: %w", err)
-	}
 	if err := os.Mkdir(w.tempDir, 0o700); err != nil {
 		return fmt.Errorf("make its temporary directory: %w", err)
 	}
-	w.cmd = exec.CommandContext(context.Background(), argv[0], argv[1:]...) //nolint:gosec // to run the functions of the template is what a host is for
-	w.cmd.Dir = taskRoot(argv[0])
-	w.cmd.Env = w.host.environment(w.fn, w, w.cmd.Dir)
+	var err error
+	if w.run, err = w.fn.executor.prepare(launch{fn: w.fn, token: w.token, dir: w.tempDir, env: w.host.environment(w.fn, w)}); err != nil {
+		return err
+	}
+	w.cmd = w.run.command()
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	w.host.register(w)
 	if err := w.startProcess(); err != nil {
 		w.host.unregister(w)
-		return err
+		return errors.Join(err, w.run.remove())
 	}
 	for _, o := range w.outputs {
 		w.host.running.Go(o.follow)
@@ -152,7 +147,7 @@ func (w *worker) closeOutputs() error {
 func (w *worker) reap() {
 	_ = w.cmd.Wait() // the state says the same
 	w.kill()
-	problem := w.closeOutputs()
+	problem := errors.Join(w.run.remove(), w.closeOutputs())
 	w.exit = w.cmd.ProcessState.String()
 	w.host.unregister(w)
 	close(w.gone)
@@ -197,12 +192,6 @@ func (w *worker) isGone() bool {
 	default:
 		return false
 	}
-}
-
-// outdated tells whether the program has been built anew.
-func (w *worker) outdated() bool {
-	now, err := os.Stat(w.cmd.Path)
-	return err == nil && (!now.ModTime().Equal(w.binary.ModTime()) || now.Size() != w.binary.Size())
 }
 
 // await waits until the worker asks for its first invocation. The answer is nil

@@ -54,6 +54,10 @@ func (b *builder) image(res *resource, p properties, f *Function) {
 		}
 		*to = v.text
 	}
+	f.DockerTag = "latest"
+	if v := res.metadata.get("DockerTag"); v != nil && v.kind == scalar && v.text != "" {
+		f.DockerTag = v.text
+	}
 }
 
 func (b *builder) zip(res *resource, p properties, f *Function) {

@@ -89,7 +89,7 @@ func TestEverythingFunctions(t *testing.T) {
 	})
 	diff(t, "Image", tmpl.Functions[2], Function{
 		LogicalID: "Image", Name: "Image", PackageType: "Image",
-		DockerContext: ".", Dockerfile: "functions/image/Dockerfile",
+		DockerContext: ".", Dockerfile: "functions/image/Dockerfile", DockerTag: "latest",
 		Architecture: "arm64", MemorySize: 128, EphemeralStorage: 512, Timeout: 3 * time.Second,
 		Environment: map[string]string{"STAGE": "dev", "SHADOWED": "from Globals"},
 	})

@@ -33,13 +33,14 @@ type Function struct {
 	// PackageType is "Zip" or "Image".
 	PackageType string
 
-	// CodeURI, Handler and Runtime belong to a Zip; DockerContext and
-	// Dockerfile (from the resource's Metadata) to an Image.
+	// CodeURI, Handler and Runtime belong to a Zip; DockerContext, Dockerfile and
+	// DockerTag (from the resource's Metadata) to an Image.
 	CodeURI       string
 	Handler       string
 	Runtime       string
 	DockerContext string
 	Dockerfile    string
+	DockerTag     string // of the image that sam build makes
 
 	Architecture     string // "x86_64" or "arm64"
 	MemorySize       int    // MB

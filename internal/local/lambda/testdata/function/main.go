@@ -81,7 +81,12 @@ var actions = map[string]func(context.Context, event) (any, error){
 		err := os.WriteFile(os.TempDir()+"/"+e.Value, nil, 0o600)
 		return os.TempDir(), err
 	},
-	"big": func(_ context.Context, e event) (any, error) { return strings.Repeat("x", e.Ms), nil },
+	"read": func(_ context.Context, e event) (any, error) {
+		text, err := os.ReadFile(e.Value)
+		return string(text), err
+	},
+	"write": func(_ context.Context, e event) (any, error) { return nil, os.WriteFile(e.Value, nil, 0o600) },
+	"big":   func(_ context.Context, e event) (any, error) { return strings.Repeat("x", e.Ms), nil },
 	"log": func(_ context.Context, e event) (any, error) {
 		log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 		log.Warn(e.Value, "n", 7, slog.Group("media", "codec", "h264"))
