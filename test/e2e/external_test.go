@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fotograma/fotograma/internal/local/mailbox"
+)
+
+// external is a stand-in for AWS that all stacks use instead of the built-in
+// services, such as LocalStack or moto: make localstack, make moto.
+var external = &standIn{
+	address: strings.TrimPrefix(os.Getenv("FOTOGRAMA_TEST_AWS"), "http://"),
+	regions: []string{
+		"us-east-1", // of the shared stack
+		"us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1", "eu-central-2", "eu-north-1",
+		"eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "ap-east-1", "ap-northeast-1", "ap-northeast-2",
+		"ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4",
+		"af-south-1", "il-central-1", "me-central-1", "me-south-1",
+	},
+}
+
+type standIn struct {
+	address string // host:port; empty for the built-in services
+
+	mu      sync.Mutex
+	regions []string // that no stack is in yet
+}
+
+// newRegion gives a stack a region of its own: nobody else is there.
+func (e *standIn) newRegion() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.regions) == 0 {
+		panic("there are more stacks than regions")
+	}
+	region := e.regions[0]
+	e.regions = e.regions[1:]
+	return region
+}
+
+// inbox gives the mails that went to an address, newest first.
+func (e *standIn) inbox(t testing.TB, to string) []mail {
+	t.Helper()
+	sent, err := mailbox.To(t.Context(), "http://"+e.address, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mails := make([]mail, len(sent))
+	for i, m := range sent {
+		mails[i] = mail{Subject: m.Subject, Text: m.Text, HTML: m.HTML}
+	}
+	return mails
+}
+
+// needsBuiltIn skips a test that is about the built-in services.
+func needsBuiltIn(t *testing.T, why string) {
+	t.Helper()
+	if external.address != "" {
+		t.Skip("not with " + external.address + ": " + why)
+	}
+}
