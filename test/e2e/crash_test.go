@@ -231,6 +231,7 @@ func TestAKilledStackLosesNothing(t *testing.T) {
 }
 
 func TestAKilledStackGoesOnWithAVideo(t *testing.T) {
+	needsBuiltIn(t, heldBack)
 	t.Parallel()
 	s := ownStack(t)
 	p := s.person(t, "en")
@@ -247,6 +248,7 @@ func TestAKilledStackGoesOnWithAVideo(t *testing.T) {
 }
 
 func TestAnUploadIsNotForgottenWhenTheStackIsKilledAtOnce(t *testing.T) {
+	needsBuiltIn(t, heldBack)
 	t.Parallel()
 	s := ownStack(t)
 	p := s.person(t, "en")
