@@ -57,7 +57,7 @@ frames: ## Build the program that decodes; installs FFmpeg's libraries where the
 	@$(MAKE) -C layers/ffmpeg/frames OUT=$(CURDIR)/bin/fotograma-frames
 
 .PHONY: test
-test: frames lint vet vuln webtest unit e2e ## Everything that CI runs
+test: frames lint vet vuln webtest unit e2e stand-ins ## Everything that CI runs
 
 .PHONY: lint
 lint: bin/golangci-lint ## Read the code for mistakes
@@ -89,6 +89,28 @@ fuzz: frames ## Feed every parser what nobody expects, each for FUZZTIME (30s)
 e2e: ready ## Test the running stack from outside
 	@infra/install aws ffmpeg python3 unzip
 	go test -count=1 -timeout 30m ./test/...
+
+.PHONY: localstack
+localstack: ready ## Test the running stack over LocalStack's own code instead of the built-in AWS services
+	@infra/install aws ffmpeg python3 unzip
+	infra/against localstack go test -count=1 -timeout 45m ./test/e2e
+
+.PHONY: moto
+moto: ready ## The same over moto
+	@infra/install aws ffmpeg python3 unzip
+	infra/against moto go test -count=1 -timeout 45m ./test/e2e
+
+.PHONY: stand-ins
+stand-ins: ready ## A little of both: the way of a video, of an upload, of a mail
+	@infra/install ffmpeg python3
+	infra/against localstack go test -count=1 -run '$(STAND_INS)' ./test/e2e
+	infra/against moto go test -count=1 -run '$(STAND_INS)' ./test/e2e
+
+STAND_INS := TestDemo|TestUploadsAreHeld|TestMailsOfLocalStack|TestTheStackStops
+
+.PHONY: compose-test
+compose-test: ready ## Walk a video through docker-compose.yml
+	infra/compose-test
 
 .PHONY: browser
 browser: ready test/browser/node_modules/.package-lock.json ## Test the app in a real browser; pictures of its pages go to build/test-output
