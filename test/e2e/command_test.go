@@ -188,6 +188,6 @@ func command(t *testing.T, s *stack, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "./"+name, args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL=http://"+s.aws, "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test")
+	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL=http://"+s.aws, "AWS_DEFAULT_REGION="+s.region, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test")
 	return cmd
 }

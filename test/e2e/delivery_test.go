@@ -182,6 +182,7 @@ func poisonous(t *testing.T, size int) (dir string) {
 }
 
 func TestAPoisonMessageEndsAsFailed(t *testing.T) {
+	notWith(t, "moto", onePart)
 	t.Parallel()
 	dir := t.TempDir()
 	s := newStack(t, dir)
