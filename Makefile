@@ -121,6 +121,20 @@ e2e: ready ## Test the running stack from outside
 	@infra/install aws ffmpeg python3 unzip
 	go test -count=1 -timeout 30m $$(go list ./test/... | grep -v /test/sam)
 
+.PHONY: localstack
+localstack: ready ## Test the running stack over LocalStack's own code instead of the built-in AWS services
+	@infra/install aws ffmpeg python3 unzip
+	infra/against localstack go test -count=1 -timeout 45m ./test/e2e
+
+.PHONY: moto
+moto: ready ## The same over moto
+	@infra/install aws ffmpeg python3 unzip
+	infra/against moto go test -count=1 -timeout 45m ./test/e2e
+
+.PHONY: compose-test
+compose-test: ready ## Walk a video through docker-compose.yml
+	infra/compose-test
+
 .PHONY: browser
 browser: ready test/browser/node_modules/.package-lock.json ## Test the app in a real browser; pictures of its pages go to build/test-output/browser
 	@infra/install chromium unzip

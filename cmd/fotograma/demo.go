@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -9,7 +10,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +21,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fotograma/fotograma/internal/local"
+	"github.com/fotograma/fotograma/internal/local/mailbox"
 	"github.com/fotograma/fotograma/pkg/client"
 )
 
@@ -62,7 +63,7 @@ func demo(ctx context.Context, o local.Options, d demoOf, out io.Writer) (err er
 			return fmt.Errorf("find %s: %w", *path, err)
 		}
 	}
-	webURL, inboxURL := "http://"+o.WebAddr, "http://"+o.AWSAddr+local.InboxPath
+	webURL, awsURL := "http://"+o.WebAddr, cmp.Or(o.Endpoint, "http://"+o.AWSAddr)
 	if answers(ctx, webURL+"/v1/health") {
 		fmt.Fprintf(out, "Using the stack at %s.\n", webURL)
 	} else {
@@ -77,10 +78,10 @@ func demo(ctx context.Context, o local.Options, d demoOf, out io.Writer) (err er
 			defer cancel()
 			err = errors.Join(err, stack.Close(stopping))
 		}()
-		webURL, inboxURL = stack.WebURL(), stack.InboxURL()
+		webURL, awsURL = stack.WebURL(), stack.AWSURL()
 		fmt.Fprintf(out, "The stack is up at %s (%d ms).\n", webURL, time.Since(started).Milliseconds())
 	}
-	return walk(ctx, webURL, inboxURL, d, out)
+	return walk(ctx, webURL, awsURL, d, out)
 }
 
 // answers tells whether what a stack has at an address is there, without trying twice.
@@ -97,18 +98,17 @@ func answers(ctx context.Context, address string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// walk takes one video all the way through a running stack.
-func walk(ctx context.Context, webURL, inboxURL string, d demoOf, out io.Writer) error {
+// walk takes one video all the way through a running stack, whose SES is at awsURL;
+// that is empty for AWS itself.
+func walk(ctx context.Context, webURL, awsURL string, d demoOf, out io.Writer) error {
 	api := client.New(webURL)
 	email := fmt.Sprintf("demo-%s@example.com", rand.Text()[:8])
 	if err := register(ctx, api, email); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "Registered %s.\n", email)
-	if inboxURL != "" {
-		if err := verify(ctx, api, out, inboxURL, email); err != nil {
-			return err
-		}
+	if err := verify(ctx, api, out, awsURL, email); err != nil {
+		return err
 	}
 	fmt.Fprintln(out)
 
@@ -134,10 +134,8 @@ func walk(ctx context.Context, webURL, inboxURL string, d demoOf, out io.Writer)
 	if err := show(out, video, archive); err != nil {
 		return err
 	}
-	if inboxURL != "" {
-		if err := showMail(ctx, out, inboxURL, email); err != nil {
-			return err
-		}
+	if err := showMail(ctx, out, awsURL, email); err != nil {
+		return err
 	}
 	fmt.Fprintln(out, "\nFor more: make up, then open http://127.0.0.1:8080")
 	return nil
@@ -250,10 +248,10 @@ func show(out io.Writer, video *client.Video, a *checkedArchive) error {
 }
 
 // verify gives back the code that was mailed to the person.
-func verify(ctx context.Context, api *client.Client, out io.Writer, inboxURL, email string) error {
-	mails, err := waitMails(ctx, inboxURL, email, 1)
-	if errors.Is(err, errNoInbox) {
-		fmt.Fprintln(out, "The address is not verified: SES is not the built-in one.")
+func verify(ctx context.Context, api *client.Client, out io.Writer, awsURL, email string) error {
+	mails, err := waitMails(ctx, awsURL, email, 1)
+	if errors.Is(err, mailbox.ErrNone) {
+		fmt.Fprintln(out, "The address is not verified: SES does not tell what it has sent.")
 		return nil
 	}
 	if err != nil {
@@ -269,28 +267,31 @@ func verify(ctx context.Context, api *client.Client, out io.Writer, inboxURL, em
 
 // showMail prints the mail that tells of the archive, once it has come after the
 // one with the code.
-func showMail(ctx context.Context, out io.Writer, inboxURL, email string) error {
-	mails, err := waitMails(ctx, inboxURL, email, 2)
-	if errors.Is(err, errNoInbox) {
-		fmt.Fprintln(out, "\nThe mail is not shown: SES is not the built-in one.")
+func showMail(ctx context.Context, out io.Writer, awsURL, email string) error {
+	mails, err := waitMails(ctx, awsURL, email, 2)
+	if errors.Is(err, mailbox.ErrNone) {
+		fmt.Fprintln(out, "\nThe mail is not shown: SES does not tell what it has sent.")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nA mail went to %s: “%s”\n%s\n", email, mails[0].Subject, inboxURL)
+	fmt.Fprintf(out, "\nA mail went to %s: “%s”\n", email, mails[0].Subject)
 	return nil
 }
 
 // waitMails waits until so many mails have come to an address, and gives them,
 // newest first.
-func waitMails(ctx context.Context, inboxURL, email string, n int) ([]mail, error) {
+func waitMails(ctx context.Context, awsURL, email string, n int) ([]mailbox.Mail, error) {
+	if awsURL == "" || awsURL == local.RealAWS {
+		return nil, mailbox.ErrNone
+	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
-		mails, err := mailsTo(ctx, inboxURL, email)
+		mails, err := mailbox.To(ctx, awsURL, email)
 		if err != nil || len(mails) >= n {
-			return mails, err
+			return mails, err //nolint:wrapcheck // it says what was done
 		}
 		select {
 		case <-ctx.Done():
@@ -298,33 +299,4 @@ func waitMails(ctx context.Context, inboxURL, email string, n int) ([]mail, erro
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-}
-
-type mail struct {
-	Subject string `json:"subject"`
-}
-
-// errNoInbox tells that the stack uses another SES than the built-in one.
-var errNoInbox = errors.New("there is no inbox")
-
-func mailsTo(ctx context.Context, inboxURL, email string) ([]mail, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, inboxURL+"messages?to="+url.QueryEscape(email), nil)
-	if err != nil {
-		return nil, fmt.Errorf("read the inbox: %w", err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("read the inbox: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, errNoInbox
-	}
-	var inbox struct {
-		Messages []mail `json:"messages"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&inbox); err != nil {
-		return nil, fmt.Errorf("read the inbox: %w", err)
-	}
-	return inbox.Messages, nil
 }

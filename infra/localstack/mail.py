@@ -9,7 +9,9 @@ Environment:
   SES   address of LocalStack (http://127.0.0.1:4566)
 """
 
+import email
 import email.message
+import email.policy
 import email.utils
 import json
 import os
@@ -35,8 +37,23 @@ def kept():
         raise
 
 
+def raw(mail):
+    """A mail as it goes over the wire, in bytes, and whom it goes to.
+
+    Of one that SES was given as it is (SendRawEmail), LocalStack keeps nothing but
+    that: whom it goes to stands in its headers."""
+    if mail.get("RawData"):
+        content = mail["RawData"].encode()
+        headers = email.message_from_bytes(content)
+        to = [value for name in ("To", "Cc", "Bcc") for value in headers.get_all(name, [])]
+    else:
+        content = message(mail).as_bytes(policy=email.policy.SMTP)
+        to = [address for kind in mail["Destination"].values() for address in kind or []]
+    return content, [address for _, address in email.utils.getaddresses(to)]
+
+
 def message(mail):
-    """A mail of the SendEmail call, which is the one that Fotograma uses."""
+    """A mail that SES was given in parts (SendEmail)."""
     out = email.message.EmailMessage()
     out["From"] = mail["Source"]
     out["To"] = ", ".join(mail["Destination"]["ToAddresses"])
@@ -57,7 +74,8 @@ def main():
             if waiting:
                 with smtplib.SMTP(SMTP_HOST, int(SMTP_PORT), timeout=5) as server:
                     for mail in waiting:
-                        server.send_message(message(mail))
+                        content, to = raw(mail)
+                        server.sendmail(email.utils.parseaddr(mail["Source"])[1], to, content)
                         done.add(mail["Id"])
         except (OSError, smtplib.SMTPException) as error:
             print("mail.py:", error, flush=True)

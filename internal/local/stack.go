@@ -382,9 +382,11 @@ func (i invoker) Invoke(ctx context.Context, function string, payload []byte) ([
 }
 
 func (s *Stack) startSources(context.Context) error {
-	runner, err := eventsource.New(eventsource.Config{
-		Sources: s.template.EventSources, SQS: sqs.NewFromConfig(s.aws), Invoker: s.host, Logger: s.log,
-	})
+	config := eventsource.Config{Sources: s.template.EventSources, SQS: sqs.NewFromConfig(s.aws), Invoker: s.host, Logger: s.log}
+	if s.endpoints == nil {
+		config.Poll = time.Second
+	}
+	runner, err := eventsource.New(config)
 	if err != nil {
 		return fmt.Errorf("start the event sources: %w", err)
 	}

@@ -17,10 +17,11 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 )
 
-// What template.yaml names, as it is called on one machine.
+// What template.yaml names, as it is called on one machine. Buckets have the account
+// and the region at their end (bucketName).
 const (
-	uploadsBucket   = "fotograma-uploads-000000000000-us-east-1"
-	archivesBucket  = "fotograma-archives-000000000000-us-east-1"
+	uploadsBucket   = "fotograma-uploads"
+	archivesBucket  = "fotograma-archives"
 	processingQueue = "fotograma-processing"
 	processingDLQ   = "fotograma-processing-dead-letters"
 )
@@ -35,6 +36,9 @@ func (s *stack) s3() *s3.Client {
 }
 
 func (s *stack) sqs() *sqs.Client { return sqs.NewFromConfig(s.awsConfig()) }
+
+// bucketName is what a bucket is called in the stack's region.
+func (s *stack) bucketName(bucket string) string { return bucket + "-000000000000-" + s.region }
 
 func (s *stack) queueURL(t testing.TB, name string) *string {
 	t.Helper()
@@ -93,7 +97,7 @@ func (s *stack) settled(t testing.TB) {
 // objects lists the keys of a bucket that begin with a prefix.
 func (s *stack) objects(t testing.TB, bucket, prefix string) []string {
 	t.Helper()
-	out, err := s.s3().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+	out, err := s.s3().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(s.bucketName(bucket)), Prefix: &prefix})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +112,7 @@ func (s *stack) objects(t testing.TB, bucket, prefix string) []string {
 // completed nor aborted.
 func (s *stack) unfinished(t testing.TB, bucket string) int {
 	t.Helper()
-	out, err := s.s3().ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &bucket})
+	out, err := s.s3().ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(s.bucketName(bucket))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,10 +147,10 @@ func (s *stack) rows(t testing.TB, text string) []string {
 
 // s3Event is what S3 says to the processing queue of an uploaded video, as in
 // "Event message structure" of S3's documentation.
-func s3Event(ownerID, videoID, name string, at time.Time) string {
-	return fmt.Sprintf(`{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":%q,`+
+func (s *stack) s3Event(ownerID, videoID, name string, at time.Time) string {
+	return fmt.Sprintf(`{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"x","eventTime":%q,`+
 		`"eventName":%q,"userIdentity":{"principalId":"x"},"requestParameters":{"sourceIPAddress":"127.0.0.1"},`+
 		`"responseElements":{},"s3":{"s3SchemaVersion":"1.0","configurationId":"x","bucket":{"name":%q,`+
 		`"ownerIdentity":{"principalId":"x"},"arn":"arn:aws:s3:::%[3]s"},"object":{"key":%q,"size":1,"eTag":"x","sequencer":"%016X"}}}]}`,
-		at.UTC().Format("2006-01-02T15:04:05.000Z"), name, uploadsBucket, event.UploadKey(ownerID, videoID), at.UnixNano())
+		at.UTC().Format("2006-01-02T15:04:05.000Z"), name, s.bucketName(uploadsBucket), event.UploadKey(ownerID, videoID), at.UnixNano())
 }

@@ -17,10 +17,10 @@ import (
 )
 
 // fotograma runs the command, and gives its exit code.
-func fotograma(t *testing.T, args ...string) (code int, stdout, stderr string) {
+func (s *stack) fotograma(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "bin/fotograma", args...)
-	cmd.Dir = root
+	cmd.Dir, cmd.Env = root, append(os.Environ(), s.env...)
 	var out, failure bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &failure
 	err := cmd.Run()
@@ -82,7 +82,10 @@ func TestInvokeRunsEveryFunctionOnItsSamples(t *testing.T) {
 		stack func(t *testing.T) *stack
 	}{
 		{"with a running stack", ownStack},
-		{"on its own", func(t *testing.T) *stack { return newStack(t, t.TempDir()) }},
+		{"on its own", func(t *testing.T) *stack {
+			needsBuiltIn(t, "of others, invoke asks that all is there")
+			return newStack(t, t.TempDir())
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +93,7 @@ func TestInvokeRunsEveryFunctionOnItsSamples(t *testing.T) {
 			for _, sample := range samples {
 				name := strings.TrimSuffix(filepath.Base(sample), ".json")
 				folder, _, _ := strings.Cut(name, "-")
-				code, stdout, stderr := fotograma(t, "invoke", functions[folder], "-e", "events/"+name+".json",
+				code, stdout, stderr := s.fotograma(t, "invoke", functions[folder], "-e", "events/"+name+".json",
 					"--aws-addr", s.aws, "--data-dir", filepath.Join(s.dir, "invoked"))
 				want := 0
 				if name == "authorizer" { // its token has expired: the function says so with an error
@@ -118,7 +121,7 @@ func TestInvokeSaysWhatIsWrong(t *testing.T) {
 		"no such function": {"NoFunction", "events/video.json", "NoFunction"},
 		"no such event":    {"VideoFunction", "events/nothing.json", "events/nothing.json"},
 	} {
-		code, stdout, stderr := fotograma(t, "invoke", c.function, "-e", c.event, "--aws-addr", shared.aws)
+		code, stdout, stderr := shared.fotograma(t, "invoke", c.function, "-e", c.event, "--aws-addr", shared.aws)
 		if code != 1 || stdout != "" || !strings.Contains(stderr, c.want) {
 			t.Errorf("%s: exit %d, stdout %s, stderr %s", name, code, stdout, stderr)
 		}
@@ -137,7 +140,7 @@ func TestDemo(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "frames.zip")
-			code, stdout, stderr := fotograma(t, "demo", "testdata/media/"+filepath.Base(bunny), "-o", out,
+			code, stdout, stderr := c.stack.fotograma(t, "demo", "testdata/media/"+filepath.Base(bunny), "-o", out,
 				"--addr", c.stack.web, "--aws-addr", c.stack.aws, "--data-dir", filepath.Join(own.dir, "data"))
 			if code != 0 {
 				t.Fatalf("exit %d\n%s\n%s", code, stdout, stderr)
@@ -162,7 +165,7 @@ func TestDemo(t *testing.T) {
 	if err := os.WriteFile(text, []byte("no video"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, stdout, stderr := fotograma(t, "demo", text, "-o", filepath.Join(t.TempDir(), "frames.zip"),
+	code, stdout, stderr := shared.fotograma(t, "demo", text, "-o", filepath.Join(t.TempDir(), "frames.zip"),
 		"--addr", shared.web, "--aws-addr", shared.aws)
 	if code != 1 || !strings.Contains(stderr, "not a video") {
 		t.Errorf("of a text: exit %d\n%s\n%s", code, stdout, stderr)
@@ -185,6 +188,6 @@ func command(t *testing.T, s *stack, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "./"+name, args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL=http://"+s.aws, "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test")
+	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL=http://"+s.aws, "AWS_DEFAULT_REGION="+s.region, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test")
 	return cmd
 }

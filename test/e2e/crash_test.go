@@ -231,6 +231,7 @@ func TestAKilledStackLosesNothing(t *testing.T) {
 }
 
 func TestAKilledStackGoesOnWithAVideo(t *testing.T) {
+	needsBuiltIn(t, heldBack)
 	t.Parallel()
 	s := ownStack(t)
 	p := s.person(t, "en")
@@ -247,6 +248,7 @@ func TestAKilledStackGoesOnWithAVideo(t *testing.T) {
 }
 
 func TestAnUploadIsNotForgottenWhenTheStackIsKilledAtOnce(t *testing.T) {
+	needsBuiltIn(t, heldBack)
 	t.Parallel()
 	s := ownStack(t)
 	p := s.person(t, "en")
@@ -309,6 +311,9 @@ func TestTheStackRefusesToShare(t *testing.T) {
 		{"the address of the AWS services", t.TempDir(), freeAddress(), shared.aws, shared.aws},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.aws == shared.aws {
+				needsBuiltIn(t, "nothing listens there")
+			}
 			cmd := exec.CommandContext(t.Context(), "bin/fotograma", "up", "--data-dir", c.dir, "--addr", c.web, "--aws-addr", c.aws)
 			cmd.Dir = root
 			out, err := cmd.CombinedOutput()

@@ -75,6 +75,7 @@ func TestAKilledWorkersSegmentIsDoneByAnother(t *testing.T) {
 }
 
 func TestAKilledStackGoesOnWithSegments(t *testing.T) {
+	needsBuiltIn(t, heldBack)
 	t.Parallel()
 	s := sharing(t)
 	p := s.person(t, "en")

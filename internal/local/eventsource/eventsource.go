@@ -47,6 +47,7 @@ const (
 )
 
 const (
+	longestPoll  = 20 * time.Second
 	defaultGrace = 1500 * time.Millisecond
 
 	// cleanup is how long, after the grace, the last deletions and releases of
@@ -71,6 +72,12 @@ type Config struct {
 	SQS     *sqs.Client
 	Invoker Invoker
 
+	// Poll is how long a call waits for messages, in whole seconds (default 20 s, the
+	// most that SQS allows). An SQS that does not see that somebody has gone gives
+	// who has gone what comes or is released meanwhile, and hides it: LocalStack's
+	// and moto's. With less than Grace, calls are waited for when it stops.
+	Poll time.Duration
+
 	// Grace is how long running invocations may go on after the stop (default
 	// 1.5 s). Everything has ended half a second after that.
 	Grace time.Duration
@@ -93,6 +100,9 @@ type Runner struct {
 func New(cfg Config) (*Runner, error) {
 	if cfg.Grace == 0 {
 		cfg.Grace = defaultGrace
+	}
+	if cfg.Poll == 0 {
+		cfg.Poll = longestPoll
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -41,6 +41,9 @@ type queue struct {
 
 	// refuse is how many ReceiveMessage calls are answered with an error.
 	refuse atomic.Int32
+
+	// deaf is for an SQS that does not see when a caller has gone.
+	deaf atomic.Bool
 }
 
 // newQueue starts SQS; the queue "jobs" hides messages for an hour.
@@ -62,6 +65,9 @@ func newEndpoint(tb testing.TB) *queue {
 		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ReceiveMessage") && q.refuse.Add(-1) >= 0 {
 			http.Error(w, `{"__type":"com.amazonaws.sqs#OverLimit","message":"too many"}`, http.StatusBadRequest)
 			return
+		}
+		if q.deaf.Load() {
+			r = r.WithContext(context.WithoutCancel(r.Context()))
 		}
 		server.ServeHTTP(w, r)
 	}))
@@ -466,6 +472,26 @@ func TestStop(t *testing.T) {
 				t.Errorf("%d visible, %d in flight; want %d and 0", visible, inFlight, tt.visible)
 			}
 		})
+	}
+}
+
+// LocalStack and moto give messages to calls that nobody waits for any more.
+func TestStopLeavesNothingWithAnSQSThatDoesNotSeeIt(t *testing.T) {
+	q := newQueue(t)
+	q.deaf.Store(true)
+	l := newLambda(t, func(ctx context.Context, _ events.SQSEvent) (string, error) {
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
+	stop := run(q, l, source(), func(c *eventsource.Config) { c.Poll = time.Second })
+	q.send("a")
+	eventually(t, "an invocation", func() bool { return len(l.calls()) > 0 })
+	time.Sleep(50 * time.Millisecond) // another poller waits, most likely
+	stop()
+	q.send("b")
+	time.Sleep(1500 * time.Millisecond)
+	if visible, inFlight := q.counts(); visible != 2 || inFlight != 0 {
+		t.Errorf("%d visible, %d in flight; want 2 and 0", visible, inFlight)
 	}
 }
 

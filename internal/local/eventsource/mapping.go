@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// longPoll is the longest that SQS holds a call, in seconds.
-	longPoll = 20
-
 	// perCall is how many messages one call of SQS takes.
 	perCall = 10
 
@@ -118,7 +115,7 @@ func (m *mapping) addPoller(ctx phases) {
 func (m *mapping) poll(ctx phases) {
 	backoff := minBackoff
 	for {
-		batch, err := m.receive(ctx.polling)
+		batch, err := m.receive(ctx)
 		switch {
 		case ctx.polling.Err() != nil:
 			m.release(ctx.telling, batch)
@@ -172,13 +169,18 @@ func (m *mapping) work(ctx phases, batch []types.Message) {
 // receive waits for messages, as long as a long poll may take, and then collects
 // more until the batch is full or the batching window is over. There can be
 // messages even when the context has ended.
-func (m *mapping) receive(ctx context.Context) ([]types.Message, error) {
+func (m *mapping) receive(phases phases) ([]types.Message, error) {
+	ctx := phases.polling
+	if m.cfg.Poll < m.cfg.Grace {
+		ctx = phases.telling // what is soon over is waited for, whatever SQS knows of who waits
+	}
+	longPoll := int(m.cfg.Poll / time.Second)
 	batch, err := m.receiveOnce(ctx, m.source.BatchSize, longPoll)
 	if err != nil || len(batch) == 0 || m.source.BatchingWindow == 0 {
 		return batch, err
 	}
 	end := m.cfg.Now().Add(m.source.BatchingWindow)
-	for len(batch) < m.source.BatchSize && ctx.Err() == nil {
+	for len(batch) < m.source.BatchSize && phases.polling.Err() == nil {
 		left := int(end.Sub(m.cfg.Now()).Round(time.Second) / time.Second)
 		if left <= 0 {
 			break

@@ -19,7 +19,7 @@
 // SetQueueAttributes; s3:CreateBucket, ListBucket and the Get and Put actions of
 // a bucket's CORS, lifecycle, notification, versioning, encryption, ownership,
 // public access block and policy; ses:GetIdentityVerificationAttributes,
-// VerifyEmailIdentity and VerifyDomainIdentity; secretsmanager:DescribeSecret and
+// ListIdentities, VerifyEmailIdentity and VerifyDomainIdentity; secretsmanager:DescribeSecret and
 // CreateSecret.
 package provision
 

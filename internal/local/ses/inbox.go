@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fotograma/fotograma/internal/local/mailbox"
 )
 
 // InboxPath is where the stack mounts Inbox.
@@ -23,7 +25,7 @@ const InboxPath = "/_fotograma/inbox/"
 
 // LocalStackPath is where LocalStack keeps the mails that were sent; Inbox answers
 // there too, in LocalStack's shape.
-const LocalStackPath = "/_aws/ses"
+const LocalStackPath = mailbox.Path
 
 const (
 	pageSize    = 50

@@ -1,9 +1,6 @@
 package ses
 
 import (
-	"bufio"
-	"encoding/base64"
-	"fmt"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -15,144 +12,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ses/types"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fotograma/fotograma/internal/local/smtptest"
 )
-
-// smtpServer is as much of RFC 5321 as a relay needs, with replies that a test
-// chooses.
-type smtpServer struct {
-	listener net.Listener
-	// reply may answer a command in place of the server; "" lets it be.
-	reply func(command string) string
-
-	mu       sync.Mutex
-	received []received
-	logins   []string
-	done     sync.WaitGroup
-}
-
-// received is a mail that the server took.
-type received struct {
-	from string
-	to   []string
-	data string
-}
-
-func startSMTP(t *testing.T, address string, reply func(command string) string) *smtpServer {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &smtpServer{listener: listener, reply: reply}
-	s.done.Go(s.accept)
-	t.Cleanup(func() {
-		_ = listener.Close()
-		s.done.Wait()
-	})
-	return s
-}
-
-func (s *smtpServer) address() string { return s.listener.Addr().String() }
-
-func (s *smtpServer) accept() {
-	for {
-		conn, err := s.listener.Accept()
-		if err != nil {
-			return
-		}
-		s.done.Go(func() {
-			defer func() { _ = conn.Close() }()
-			s.talk(conn)
-		})
-	}
-}
-
-func (s *smtpServer) talk(conn net.Conn) {
-	r := bufio.NewReader(conn)
-	say := func(line string) { _, _ = fmt.Fprint(conn, line+"\r\n") }
-	say("220 test")
-	var mail received
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return
-		}
-		command := strings.TrimRight(line, "\r\n")
-		if s.reply != nil {
-			if answer := s.reply(command); answer != "" {
-				say(answer)
-				continue
-			}
-		}
-		verb, argument, _ := strings.Cut(command, " ")
-		switch strings.ToUpper(verb) {
-		case "EHLO":
-			say("250-test\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN")
-		case "AUTH":
-			s.login(argument)
-			say("235 welcome")
-		case "MAIL":
-			mail = received{from: between(argument)}
-			say("250 ok")
-		case "RCPT":
-			mail.to = append(mail.to, between(argument))
-			say("250 ok")
-		case "DATA":
-			say("354 go on")
-			mail.data = readData(r)
-			if s.reply != nil {
-				if answer := s.reply("END " + mail.from); answer != "" {
-					say(answer)
-					continue
-				}
-			}
-			s.keep(mail)
-			say("250 taken")
-		case "QUIT":
-			say("221 bye")
-			return
-		default:
-			say("250 ok")
-		}
-	}
-}
-
-func between(argument string) string {
-	_, rest, _ := strings.Cut(argument, "<")
-	address, _, _ := strings.Cut(rest, ">")
-	return address
-}
-
-func readData(r *bufio.Reader) string {
-	var data strings.Builder
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil || line == ".\r\n" {
-			return data.String()
-		}
-		data.WriteString(strings.TrimPrefix(line, "."))
-	}
-}
-
-func (s *smtpServer) keep(mail received) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.received = append(s.received, mail)
-}
-
-func (s *smtpServer) login(argument string) {
-	_, encoded, _ := strings.Cut(argument, " ")
-	plain, _ := base64.StdEncoding.DecodeString(encoded)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.logins = append(s.logins, strings.ReplaceAll(string(plain), "\x00", "|"))
-}
-
-func (s *smtpServer) mails() []received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.received)
-}
 
 // waitRelay waits until the mail's relaying has an outcome.
 func (e *endpoint) waitRelay(t *testing.T, id string, until func(relayStatus) bool) relayStatus {
@@ -177,8 +39,8 @@ func startRelaying(t *testing.T, smtpURL string) *endpoint {
 }
 
 func TestRelay(t *testing.T) {
-	server := startSMTP(t, "127.0.0.1:0", nil)
-	e := startRelaying(t, "smtp://ana:p%40ss@"+server.address())
+	server := smtptest.Start(t, "127.0.0.1:0", nil)
+	e := startRelaying(t, "smtp://ana:p%40ss@"+server.Address())
 	raw := "From: " + sender + "\r\nTo: ana@example.com\r\nBcc: bo@example.com\r\nSubject: hi\r\n\r\n.a line that begins with a dot\r\nümläut\r\n"
 	id, err := e.sendRaw(t.Context(), raw)
 	if err != nil {
@@ -188,22 +50,22 @@ func TestRelay(t *testing.T) {
 		t.Errorf("status %+v", status)
 	}
 	_, source := e.get(t, InboxPath+"mails/"+id+"/source")
-	want := []received{{from: sender, to: []string{"ana@example.com", "bo@example.com"}, data: source}}
-	if diff := cmp.Diff(want, server.mails(), cmp.AllowUnexported(received{})); diff != "" {
+	want := []smtptest.Mail{{From: sender, To: []string{"ana@example.com", "bo@example.com"}, Data: source}}
+	if diff := cmp.Diff(want, server.Mails()); diff != "" {
 		t.Errorf("relayed (-want +got):\n%s", diff)
 	}
 	if strings.Contains(source, "bo@example.com") {
 		t.Error("the blind copy left the machine in the header")
 	}
-	if want := []string{"|ana|p@ss"}; !slices.Equal(server.logins, want) {
-		t.Errorf("logins %q, want %q", server.logins, want)
+	if want := []string{"|ana|p@ss"}; !slices.Equal(server.Logins(), want) {
+		t.Errorf("logins %q, want %q", server.Logins(), want)
 	}
 }
 
 func TestRelayTriesAgain(t *testing.T) {
 	var mu sync.Mutex
 	failures := []string{"MAIL 451 busy", "RCPT 450 later", "DATA 452 full", "END 421 going down"}
-	server := startSMTP(t, "127.0.0.1:0", func(command string) string {
+	server := smtptest.Start(t, "127.0.0.1:0", func(command string) string {
 		mu.Lock()
 		defer mu.Unlock()
 		if len(failures) == 0 {
@@ -216,12 +78,12 @@ func TestRelayTriesAgain(t *testing.T) {
 		failures = failures[1:]
 		return answer
 	})
-	e := startRelaying(t, "smtp://"+server.address())
+	e := startRelaying(t, "smtp://"+server.Address())
 	id := e.send(t, "ana@example.com", "patience", types.Body{Text: text("t")})
 	if status := e.waitRelay(t, id, settled); status != (relayStatus{State: relayDone, Attempts: 5}) {
 		t.Errorf("status %+v", status)
 	}
-	if got := server.mails(); len(got) != 1 {
+	if got := server.Mails(); len(got) != 1 {
 		t.Errorf("%d mails relayed, want 1", len(got))
 	}
 }
@@ -237,13 +99,13 @@ func TestRelayGivesUp(t *testing.T) {
 		"after six attempts at a refused login":      {"AUTH", "535 wrong password", maxRelayAttempts},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := startSMTP(t, "127.0.0.1:0", func(command string) string {
+			server := smtptest.Start(t, "127.0.0.1:0", func(command string) string {
 				if strings.HasPrefix(command, tc.verb) {
 					return tc.answer
 				}
 				return ""
 			})
-			e := startRelaying(t, "smtp://ana:pass@"+server.address())
+			e := startRelaying(t, "smtp://ana:pass@"+server.Address())
 			id := e.send(t, "ana@example.com", "s", types.Body{Text: text("t")})
 			status := e.waitRelay(t, id, settled)
 			_, reason, _ := strings.Cut(tc.answer, " ")
@@ -253,7 +115,7 @@ func TestRelayGivesUp(t *testing.T) {
 			if _, page := e.get(t, InboxPath+"mails/"+id); !strings.Contains(page, "not relayed") || !strings.Contains(page, reason) {
 				t.Error("the failure does not show on the mail")
 			}
-			if len(server.mails()) != 0 {
+			if len(server.Mails()) != 0 {
 				t.Error("the mail was relayed all the same")
 			}
 		})
@@ -263,9 +125,9 @@ func TestRelayGivesUp(t *testing.T) {
 // TestRelayGoesOnAfterARestart sends while nobody listens.
 func TestRelayGoesOnAfterARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ses.db")
-	server := startSMTP(t, "127.0.0.1:0", nil)
-	address := server.address()
-	_ = server.listener.Close()
+	server := smtptest.Start(t, "127.0.0.1:0", nil)
+	address := server.Address()
+	server.Close()
 	opts := Options{SMTPURL: "smtp://" + address, RelayRetry: 300 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
 	var id string
 	t.Run("before", func(t *testing.T) {
@@ -277,14 +139,14 @@ func TestRelayGoesOnAfterARestart(t *testing.T) {
 			t.Errorf("status %+v", status)
 		}
 	})
-	again := startSMTP(t, address, nil)
+	again := smtptest.Start(t, address, nil)
 	t.Run("after", func(t *testing.T) {
 		e := startAt(t, path, opts)
 		if status := e.waitRelay(t, id, settled); status.State != relayDone || status.Error != "" {
 			t.Errorf("status %+v", status)
 		}
 	})
-	if got := again.mails(); len(got) != 1 {
+	if got := again.Mails(); len(got) != 1 {
 		t.Errorf("%d mails relayed, want 1", len(got))
 	}
 }
