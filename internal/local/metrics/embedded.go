@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -9,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
 // Limits of the embedded metric format, and of what is kept.
@@ -18,7 +21,7 @@ const (
 	maxMetrics    = 100
 	maxValues     = 100
 	maxFamilies   = 200 // names of metrics
-	maxSeries     = 200 // combinations of labels, of one name
+	maxSeries     = 500 // combinations of labels, of one name
 )
 
 // embedded holds the series of all metrics that functions write. It is an
@@ -28,6 +31,7 @@ const (
 // Source: "Specification: Embedded metric format" of the CloudWatch user guide.
 type embedded struct {
 	dropped *prometheus.CounterVec
+	help    map[string]string // by name, of those that are known
 
 	mu       sync.Mutex
 	families map[string]map[string]*series // by name, then by labels
@@ -54,6 +58,7 @@ const (
 
 func newEmbedded() *embedded {
 	return &embedded{
+		help:     map[string]string{},
 		families: map[string]map[string]*series{},
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fotograma_embedded_metrics_dropped_total",
@@ -230,7 +235,7 @@ func (e *embedded) find(name string, u unit, labels map[string]string) *series {
 	if len(family) >= maxSeries {
 		return nil
 	}
-	s := &series{unit: u, desc: prometheus.NewDesc(name, "As functions write it in the embedded metric format.", names, nil), label: values}
+	s := &series{unit: u, desc: prometheus.NewDesc(name, cmp.Or(e.help[name], "As functions write it in the embedded metric format."), names, nil), label: values}
 	if u.kind == histogram {
 		s.buckets = map[float64]uint64{}
 		for _, bound := range u.buckets() {
@@ -255,6 +260,49 @@ func (s *series) add(v float64) {
 				s.buckets[bound]++
 			}
 		}
+	}
+}
+
+// mostAtZero is how many series of one metric begin at zero: more are more noise
+// than help.
+const mostAtZero = 30
+
+// know learns a metric of the catalogue. A counter whose labels are known begins at
+// zero, so that Prometheus sees the first that is counted as an increase.
+func (e *embedded) know(d metrics.Definition) {
+	u := units[string(d.Unit)]
+	name := metricName(homeNamespace, d.Name, u)
+	e.help[name] = d.Meaning
+	if u.kind != counter {
+		return
+	}
+	combinations := []map[string]string{{}}
+	for _, dimension := range d.Dimensions {
+		var more []map[string]string
+		for _, value := range dimension.Values {
+			for _, labels := range combinations {
+				labels = maps.Clone(labels)
+				labels[labelName(dimension.Name)] = value
+				more = append(more, labels)
+			}
+		}
+		combinations = more
+	}
+	if len(combinations) > mostAtZero {
+		return
+	}
+	for _, labels := range combinations {
+		e.find(name, u, labels)
+	}
+}
+
+// count counts one of a metric that the stack itself measures.
+func (e *embedded) count(d metrics.Definition) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	u := units[string(d.Unit)]
+	if s := e.find(metricName(homeNamespace, d.Name, u), u, nil); s != nil {
+		s.add(1)
 	}
 }
 
