@@ -267,15 +267,12 @@ func (s *series) add(v float64) {
 // than help.
 const mostAtZero = 30
 
-// know learns a metric of the catalogue. A counter whose labels are known begins at
-// zero, so that Prometheus sees the first that is counted as an increase.
+// know learns a metric of the catalogue. Where its labels are known it begins at zero,
+// so that Prometheus sees the first that is counted as an increase.
 func (e *embedded) know(d metrics.Definition) {
 	u := units[string(d.Unit)]
 	name := metricName(homeNamespace, d.Name, u)
 	e.help[name] = d.Meaning
-	if u.kind != counter {
-		return
-	}
 	combinations := []map[string]string{{}}
 	for _, dimension := range d.Dimensions {
 		var more []map[string]string

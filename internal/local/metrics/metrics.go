@@ -7,7 +7,8 @@
 // fotograma_jobs_total, each with its dimensions as labels; see name.go. A
 // namespace other than Fotograma stands in the name, too.
 //
-// What a catalogue has is explained in its words, and its counters begin at zero.
+// What a catalogue has is explained in its words, and begins at zero where its labels
+// are known.
 //
 // What functions write is not to be trusted: names and values are made fit for
 // Prometheus, and the number of series is bounded. What is left out is counted by

@@ -381,7 +381,7 @@ func TestAgeOfTheOldestMessageWhereThatIsKnown(t *testing.T) {
 	}
 }
 
-func TestCountersOfTheCatalogueBeginAtZero(t *testing.T) {
+func TestTheCatalogueBeginsAtZero(t *testing.T) {
 	m := newMetrics(t, metrics.Config{Catalogue: catalogue.Catalogue()})
 	m.RequestThrottled()
 	m.Observe(line("Fotograma", `[["Bounce"]]`, `{"Name":"MailsBounced","Unit":"Count"}`, `"Bounce":"permanent","MailsBounced":1`))
@@ -392,13 +392,15 @@ func TestCountersOfTheCatalogueBeginAtZero(t *testing.T) {
 		`fotograma_mails_bounced_total{bounce="transient"} 0`,
 		"fotograma_throttles_total 1",
 		"fotograma_cache_hits_total 0",
+		`fotograma_job_duration_seconds_count{stage="share"} 0`,
+		`fotograma_job_duration_seconds_bucket{stage="share",le="+Inf"} 0`,
 		`fotograma_events_total{event="user.registered"} 0`,
 	} {
 		if !strings.Contains(all, want+"\n") {
 			t.Errorf("%s is not in\n%s", want, all)
 		}
 	}
-	for _, unknown := range []string{"fotograma_cold_starts_total", "fotograma_problems_total", "fotograma_job_duration_seconds"} {
+	for _, unknown := range []string{"fotograma_cold_starts_total", "fotograma_problems_total", "fotograma_request_duration_seconds"} {
 		if got := scrape(t, m, unknown); len(got) != 0 {
 			t.Errorf("%s has series that nobody knows yet: %v", unknown, got)
 		}
