@@ -87,7 +87,7 @@ fuzz: frames ## Feed every parser what nobody expects, each for FUZZTIME (30s)
 
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
-	@infra/install aws ffmpeg python3 unzip
+	@infra/install aws ffmpeg prometheus python3 unzip
 	go test -count=1 -timeout 30m ./test/...
 
 .PHONY: browser

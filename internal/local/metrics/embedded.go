@@ -31,7 +31,7 @@ const (
 // Source: "Specification: Embedded metric format" of the CloudWatch user guide.
 type embedded struct {
 	dropped *prometheus.CounterVec
-	help    map[string]string // by name, of those that are known
+	known   map[string]metrics.Definition // by name
 
 	mu       sync.Mutex
 	families map[string]map[string]*series // by name, then by labels
@@ -58,7 +58,7 @@ const (
 
 func newEmbedded() *embedded {
 	return &embedded{
-		help:     map[string]string{},
+		known:    map[string]metrics.Definition{},
 		families: map[string]map[string]*series{},
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fotograma_embedded_metrics_dropped_total",
@@ -235,7 +235,7 @@ func (e *embedded) find(name string, u unit, labels map[string]string) *series {
 	if len(family) >= maxSeries {
 		return nil
 	}
-	s := &series{unit: u, desc: prometheus.NewDesc(name, cmp.Or(e.help[name], "As functions write it in the embedded metric format."), names, nil), label: values}
+	s := &series{unit: u, desc: prometheus.NewDesc(name, cmp.Or(e.known[name].Meaning, "As functions write it in the embedded metric format."), names, nil), label: values}
 	if u.kind == histogram {
 		s.buckets = map[float64]uint64{}
 		for _, bound := range u.buckets() {
@@ -243,7 +243,18 @@ func (e *embedded) find(name string, u unit, labels map[string]string) *series {
 		}
 	}
 	family[key.String()] = s
+	if d, ok := e.known[name]; ok && fits(d, labels) {
+		e.beginAtZero(name, u, d, labels)
+	}
 	return s
+}
+
+// fits tells whether labels are those of a metric's dimensions.
+func fits(d metrics.Definition, labels map[string]string) bool {
+	return len(labels) == len(d.Dimensions) && !slices.ContainsFunc(d.Dimensions, func(d metrics.Dimension) bool {
+		_, ok := labels[labelName(d.Name)]
+		return !ok
+	})
 }
 
 func (s *series) add(v float64) {
@@ -263,24 +274,36 @@ func (s *series) add(v float64) {
 	}
 }
 
-// mostAtZero is how many series of one metric begin at zero: more are more noise
-// than help.
-const mostAtZero = 30
+// mostAtZero is how many series of one metric begin at zero at once: more are more
+// noise than help.
+const mostAtZero = 100
 
-// know learns a metric of the catalogue. Where its labels are known it begins at zero,
-// so that Prometheus sees the first that is counted as an increase.
+// know learns a metric of the catalogue.
 func (e *embedded) know(d metrics.Definition) {
 	u := units[string(d.Unit)]
 	name := metricName(homeNamespace, d.Name, u)
-	e.help[name] = d.Meaning
+	e.known[name] = d
+	if !slices.ContainsFunc(d.Dimensions, func(d metrics.Dimension) bool { return d.Values == nil }) {
+		e.beginAtZero(name, u, d, nil)
+	}
+}
+
+// beginAtZero makes the series of a metric that differ from one with these labels only
+// in dimensions whose values are known. So Prometheus sees the first that is counted as
+// an increase, which a series that begins with it has not.
+func (e *embedded) beginAtZero(name string, u unit, d metrics.Definition, labels map[string]string) {
 	combinations := []map[string]string{{}}
 	for _, dimension := range d.Dimensions {
+		label, values := labelName(dimension.Name), dimension.Values
+		if values == nil {
+			values = []string{labels[label]}
+		}
 		var more []map[string]string
-		for _, value := range dimension.Values {
-			for _, labels := range combinations {
-				labels = maps.Clone(labels)
-				labels[labelName(dimension.Name)] = value
-				more = append(more, labels)
+		for _, value := range values {
+			for _, combination := range combinations {
+				combination = maps.Clone(combination)
+				combination[label] = value
+				more = append(more, combination)
 			}
 		}
 		combinations = more
@@ -288,8 +311,8 @@ func (e *embedded) know(d metrics.Definition) {
 	if len(combinations) > mostAtZero {
 		return
 	}
-	for _, labels := range combinations {
-		e.find(name, u, labels)
+	for _, combination := range combinations {
+		e.find(name, u, combination)
 	}
 }
 

@@ -395,15 +395,26 @@ func TestTheCatalogueBeginsAtZero(t *testing.T) {
 		`fotograma_job_duration_seconds_count{stage="share"} 0`,
 		`fotograma_job_duration_seconds_bucket{stage="share",le="+Inf"} 0`,
 		`fotograma_events_total{event="user.registered"} 0`,
+		`fotograma_problems_total{code="not_found"} 0`,
 	} {
 		if !strings.Contains(all, want+"\n") {
 			t.Errorf("%s is not in\n%s", want, all)
 		}
 	}
-	for _, unknown := range []string{"fotograma_cold_starts_total", "fotograma_problems_total", "fotograma_request_duration_seconds"} {
+	for _, unknown := range []string{"fotograma_cold_starts_total", "fotograma_request_duration_seconds"} {
 		if got := scrape(t, m, unknown); len(got) != 0 {
 			t.Errorf("%s has series that nobody knows yet: %v", unknown, got)
 		}
+	}
+	m.Observe(line("Fotograma", `[["Route","Status"]]`, `{"Name":"RequestDuration","Unit":"Milliseconds"}`, `"Route":"GET /v1/videos","Status":"2xx","RequestDuration":4`))
+	want := []string{
+		`fotograma_request_duration_seconds_count{route="GET /v1/videos",status="2xx"} 1`,
+		`fotograma_request_duration_seconds_count{route="GET /v1/videos",status="3xx"} 0`,
+		`fotograma_request_duration_seconds_count{route="GET /v1/videos",status="4xx"} 0`,
+		`fotograma_request_duration_seconds_count{route="GET /v1/videos",status="5xx"} 0`,
+	}
+	if diff := cmp.Diff(want, scrape(t, m, "fotograma_request_duration_seconds_count")); diff != "" {
+		t.Errorf("a route that is known now (-want +got):\n%s", diff)
 	}
 }
 
