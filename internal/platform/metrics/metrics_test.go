@@ -83,6 +83,30 @@ func TestEventsAreCountedByWhatHappened(t *testing.T) {
 	}
 }
 
+func TestEveryEventThatIsCountedHappens(t *testing.T) {
+	happens := map[string]bool{}
+	for _, d := range []event.Data{
+		event.UserRegistered{}, event.AccountErased{}, event.ExportRequested{},
+		event.VideoRegistered{}, event.VideoUploaded{}, event.UploadAbandoned{}, event.RetryRequested{}, event.VideoDeleted{},
+		event.ProcessingStarted{}, event.ProcessingCompleted{}, event.ProcessingFailed{}, event.ProcessingCancelled{}, event.ArchiveExpired{},
+	} {
+		var out bytes.Buffer
+		metrics.CountEvent(metrics.New(&out, "Fotograma", time.Now), d.EventType())
+		var line struct{ Event string }
+		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+			t.Errorf("%s is not counted: %v", d.EventType(), err)
+		}
+		happens[line.Event] = true
+	}
+	for _, d := range metrics.Catalogue() {
+		for _, dimension := range d.Dimensions {
+			if dimension.Name == "Event" && len(dimension.Values) != len(happens) {
+				t.Errorf("%d events are counted, %d happen", len(dimension.Values), len(happens))
+			}
+		}
+	}
+}
+
 func TestTheCatalogueIsFitForCloudWatch(t *testing.T) {
 	names := map[string]bool{}
 	for _, d := range metrics.Catalogue() {
