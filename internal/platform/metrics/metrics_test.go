@@ -92,7 +92,9 @@ func TestEveryEventThatIsCountedHappens(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		metrics.CountEvent(metrics.New(&out, "Fotograma", time.Now), d.EventType())
-		var line struct{ Event string }
+		var line struct {
+			Event string `json:"Event"`
+		}
 		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 			t.Errorf("%s is not counted: %v", d.EventType(), err)
 		}
