@@ -118,17 +118,17 @@ fuzz: frames ## Feed every parser what nobody expects, each for FUZZTIME (30s)
 
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
-	@infra/install aws ffmpeg python3 unzip
+	@infra/install aws ffmpeg prometheus python3 unzip
 	go test -count=1 -timeout 30m $$(go list ./test/... | grep -v /test/sam)
 
 .PHONY: localstack
 localstack: ready ## Test the running stack over LocalStack's own code instead of the built-in AWS services
-	@infra/install aws ffmpeg python3 unzip
+	@infra/install aws ffmpeg prometheus python3 unzip
 	infra/against localstack go test -count=1 -timeout 45m ./test/e2e
 
 .PHONY: moto
 moto: ready ## The same over moto
-	@infra/install aws ffmpeg python3 unzip
+	@infra/install aws ffmpeg prometheus python3 unzip
 	infra/against moto go test -count=1 -timeout 45m ./test/e2e
 
 .PHONY: compose-test
@@ -157,7 +157,7 @@ image: ## Build the image of ProcessFunction for this machine, as sam build name
 
 .PHONY: e2e-docker
 e2e-docker: ready ## The same as e2e, with ProcessFunction in containers of its image (make image)
-	@infra/install aws ffmpeg python3 unzip
+	@infra/install aws ffmpeg prometheus python3 unzip
 	FOTOGRAMA_TEST_EXECUTOR=docker go test -count=1 -timeout 30m ./test/e2e
 
 .PHONY: layer

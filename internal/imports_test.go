@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"internal/notification":    {"internal/event", "internal/platform"},
 	"internal/event":           {},
 	"internal/frames":          {},
-	"internal/local":           {},
+	"internal/local":           {"internal/platform/metrics"},
 	"internal/platform":        {"internal/event"},
 	"pkg/client":               {},
 	"web":                      {},

@@ -19,7 +19,7 @@ func main() {
 	var cfg auth.Config
 	fn := boot.Start(&cfg)
 	service := boot.Must(auth.New(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS),
-		s3.NewFromConfig(fn.AWS), secretsmanager.NewFromConfig(fn.AWS), time.Now, boot.NewID))
+		s3.NewFromConfig(fn.AWS), secretsmanager.NewFromConfig(fn.AWS), fn.Metrics, time.Now, boot.NewID))
 
 	api := httpapi.New(httpapi.Config{Origin: cfg.WebOrigin, EdgeSecret: cfg.EdgeSecret, Metrics: fn.Metrics, Now: time.Now, NewID: boot.NewID})
 	auth.Register(api, service)

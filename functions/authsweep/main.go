@@ -17,6 +17,6 @@ import (
 func main() {
 	var cfg auth.SweepConfig
 	fn := boot.Start(&cfg)
-	eraser := auth.NewEraser(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), time.Now)
+	eraser := auth.NewEraser(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), fn.Metrics, time.Now)
 	lambda.Start(auth.Sweep(eraser))
 }

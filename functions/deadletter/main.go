@@ -19,6 +19,6 @@ func main() {
 	var cfg processing.Config
 	fn := boot.Start(&cfg)
 	aws := processing.AWS{DB: dynamodb.NewFromConfig(fn.AWS), S3: s3.NewFromConfig(fn.AWS), Q: sqs.NewFromConfig(fn.AWS)}
-	control := processing.NewControl(cfg, aws, time.Now, boot.NewID)
+	control := processing.NewControl(cfg, aws, fn.Metrics, time.Now, boot.NewID)
 	lambda.Start(batch.Handle(control.HandleDeadLetter))
 }

@@ -19,7 +19,7 @@ import (
 func main() {
 	var cfg processing.WorkerConfig
 	fn := boot.Start(&cfg)
-	aws := processing.AWS{DB: dynamodb.NewFromConfig(fn.AWS), S3: s3.NewFromConfig(fn.AWS), Q: sqs.NewFromConfig(fn.AWS)}
+	aws := processing.AWS{DB: dynamodb.NewFromConfig(fn.AWS), S3: s3.NewFromConfig(fn.AWS), Q: sqs.NewFromConfig(fn.AWS), Calls: fn.Calls}
 	engine := boot.Must(frames.New(frames.Config{Program: cfg.FramesProgram, Limits: cfg.Limits()}))
 	worker := processing.NewWorker(cfg, aws, engine, fn.Metrics, time.Now, boot.NewID)
 	lambda.Start(batch.Handle(worker.HandleMessage))

@@ -17,7 +17,7 @@ import (
 func main() {
 	var cfg video.Config
 	fn := boot.Start(&cfg)
-	service := video.New(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), time.Now, boot.NewID)
+	service := video.New(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), fn.Metrics, time.Now, boot.NewID)
 
 	api := httpapi.New(httpapi.Config{Origin: cfg.WebOrigin, Metrics: fn.Metrics, Now: time.Now, NewID: boot.NewID})
 	video.Register(api, service)

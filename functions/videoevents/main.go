@@ -21,7 +21,7 @@ func main() {
 	fn := boot.Start(&cfg)
 	objects := s3.NewFromConfig(fn.AWS)
 	listener := &video.Listener{
-		Service: video.New(cfg.Config, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), objects, time.Now, boot.NewID),
+		Service: video.New(cfg.Config, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), objects, fn.Metrics, time.Now, boot.NewID),
 		Exports: export.Writer{S3: objects, Bucket: cfg.ArchivesBucket},
 	}
 	lambda.Start(batch.Handle(listener.HandleMessage))

@@ -16,6 +16,6 @@ import (
 func main() {
 	var cfg video.Config
 	fn := boot.Start(&cfg)
-	service := video.New(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), time.Now, boot.NewID)
+	service := video.New(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), fn.Metrics, time.Now, boot.NewID)
 	lambda.Start(service.Sweep)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/export"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 )
 
@@ -35,10 +36,10 @@ type Eraser struct {
 }
 
 // NewEraser makes the eraser from what it needs of AWS.
-func NewEraser(cfg SweepConfig, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, now func() time.Time) *Eraser {
+func NewEraser(cfg SweepConfig, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, m *metrics.Recorder, now func() time.Time) *Eraser {
 	return &Eraser{
 		People:  &erasure.Table{DB: db, Name: cfg.Table, Now: now},
-		Outbox:  NewOutbox(cfg, db, queues, now),
+		Outbox:  NewOutbox(cfg, db, queues, m, now),
 		Exports: bucket.Bucket{S3: objects, Name: cfg.ArchivesBucket},
 	}
 }

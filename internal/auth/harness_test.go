@@ -225,7 +225,7 @@ func newWorld(t testing.TB) *world {
 		},
 		RetentionDays: 30, SigningSecret: "fotograma/signing", MailCodeSecret: "fotograma/mail-codes", Limits: testLimits(),
 	}
-	service, err := New(cfg, w.db, w.sqs, s3.NewFromConfig(config), w.secrets, w.clock.now, newID)
+	service, err := New(cfg, w.db, w.sqs, s3.NewFromConfig(config), w.secrets, nil, w.clock.now, newID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -217,7 +217,7 @@ func TestLimitsAreChecked(t *testing.T) {
 		if err := l.Validate(); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("a bad %s gives %v", name, err)
 		}
-		if _, err := New(Config{Limits: l}, nil, nil, nil, nil, nil, nil); err == nil {
+		if _, err := New(Config{Limits: l}, nil, nil, nil, nil, nil, nil, nil); err == nil {
 			t.Errorf("a service is made with a bad %s", name)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 	"github.com/fotograma/fotograma/internal/platform/ratelimit"
@@ -50,11 +51,11 @@ type Service struct {
 
 // New makes the service from what it needs of AWS. It fails when the limits
 // make no sense.
-func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, secrets SecretReader, now func() time.Time, newID func() string) (*Service, error) {
+func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, secrets SecretReader, m *metrics.Recorder, now func() time.Time, newID func() string) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure auth: %w", err)
 	}
-	eraser := NewEraser(cfg.SweepConfig, db, queues, objects, now)
+	eraser := NewEraser(cfg.SweepConfig, db, queues, objects, m, now)
 	return &Service{
 		Store:     &Store{DB: db, Table: cfg.Table},
 		Attempts:  &ratelimit.Counter{DB: db, Table: cfg.Table},
@@ -77,9 +78,9 @@ func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client
 }
 
 // NewOutbox makes the outbox of the service.
-func NewOutbox(cfg SweepConfig, db *dynamodb.Client, queues *sqs.Client, now func() time.Time) *outbox.Outbox {
+func NewOutbox(cfg SweepConfig, db *dynamodb.Client, queues *sqs.Client, m *metrics.Recorder, now func() time.Time) *outbox.Outbox {
 	return &outbox.Outbox{
-		DB: db, SQS: queues, Table: cfg.Table, Routes: routes(cfg), Now: now,
+		DB: db, SQS: queues, Table: cfg.Table, Routes: routes(cfg), Metrics: m, Now: now,
 	}
 }
 

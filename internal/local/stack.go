@@ -33,6 +33,7 @@ import (
 	"github.com/fotograma/fotograma/internal/local/sam"
 	"github.com/fotograma/fotograma/internal/local/schedule"
 	"github.com/fotograma/fotograma/internal/local/ses"
+	catalogue "github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
 // InboxPath is where the mails are shown, at the address of the AWS services.
@@ -243,7 +244,7 @@ func (s *Stack) openAWS(ctx context.Context) error {
 }
 
 func (s *Stack) startHost(ctx context.Context) error {
-	s.metrics = metrics.New(metrics.Config{SQS: sqs.NewFromConfig(s.aws), Queues: s.template.Queues, Logger: s.log})
+	s.metrics = metrics.New(s.metricsConfig())
 	level := slog.LevelInfo
 	if s.options.Quiet {
 		level = slog.LevelError
@@ -283,6 +284,14 @@ func (o Options) containers(ctx context.Context) (*lambda.Containers, error) {
 	default:
 		return nil, fmt.Errorf("there is no executor %q: %s and %s are", o.ProcessExecutor, Programs, Docker)
 	}
+}
+
+func (s *Stack) metricsConfig() metrics.Config {
+	cfg := metrics.Config{SQS: sqs.NewFromConfig(s.aws), Queues: s.template.Queues, Catalogue: catalogue.Catalogue(), Logger: s.log}
+	if s.endpoints != nil {
+		cfg.Ages = s.endpoints.sqs.OldestMessages
+	}
+	return cfg
 }
 
 // isTerminal tells whether a person reads along.
@@ -357,6 +366,7 @@ func (s *Stack) storageURL() string {
 func (s *Stack) serveWeb(ctx context.Context) error {
 	api, err := gateway.New(gateway.Config{
 		API: s.template.APIs[0], Invoker: invoker{s.host}, Region: s.aws.Region, AccountID: s.account, Logger: s.log,
+		Throttled: s.metrics.RequestThrottled,
 	})
 	if err != nil {
 		return fmt.Errorf("start the API gateway: %w", err)

@@ -258,9 +258,10 @@ func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k ki
 	}
 	id, err := s.Sender.Send(ctx, contact.Email, m)
 	if err != nil {
+		metrics.Record(s.Metrics, metrics.ByKind{Kind: string(k)}, metrics.MailsRefused.Of(1))
 		return errors.Join(err, s.Store.Release(context.WithoutCancel(ctx), claim))
 	}
-	s.Metrics.Record(map[string]string{"Kind": string(k)}, metrics.Value{Name: "MailsSent", Unit: metrics.Count, Value: 1})
+	metrics.Record(s.Metrics, metrics.ByKind{Kind: string(k)}, metrics.MailsSent.Of(1))
 	slog.InfoContext(ctx, "mail sent", "kind", string(k), "ses_message_id", id)
 	return s.Store.Confirm(context.WithoutCancel(ctx), claim, id)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/platform/bucket"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
 // sideBySide is how many requests of one assembly, or of one export, are under way at
@@ -24,8 +25,9 @@ func (w *Worker) assemble(ctx context.Context, m message, task Task) error {
 	if err != nil {
 		return err
 	}
-	j := &running{Worker: w, task: task, token: lease.Token, job: job, started: lease.Now}
+	j := &running{Worker: w, task: task, token: lease.Token, job: job, claimed: lease.Now}
 	j.hold = j.keep(m)
+	defer func() { j.measureCost(metrics.Assemble, j.claimed) }()
 	return j.finish(ctx, j.hold.during(ctx, j.assemble))
 }
 
@@ -34,7 +36,7 @@ func (j *running) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.upload, j.started = p.Upload, p.Started
+	j.upload, j.size, j.started = p.Upload, p.Size, p.Started
 	a := &assembly{running: j, planned: p}
 	if a.done, a.tokens, err = j.segments(ctx); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 )
 
@@ -14,6 +15,7 @@ type base struct {
 	Store   *Store
 	Objects *Objects
 	Outbox  *outbox.Outbox
+	Metrics *metrics.Recorder
 	Now     func() time.Time
 	NewID   func() string
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fotograma/fotograma/internal/frames"
+	"github.com/fotograma/fotograma/internal/platform/cost"
 )
 
 // Config is what the environment says of all functions of the processing
@@ -45,6 +46,8 @@ type WorkerConfig struct {
 	// several, at most MaxSegments.
 	SegmentWork int64 `env:"SEGMENT_WORK" envDefault:"18000"`
 	MaxSegments int   `env:"MAX_SEGMENTS" envDefault:"100"`
+
+	cost.Prices
 }
 
 // mostSegments is how many segments S3's part numbers allow, with some for each.

@@ -70,9 +70,12 @@ func (c *Control) HandleDeadLetter(ctx context.Context, m events.SQSMessage) err
 	for _, task := range tasks {
 		ctx := logging.With(ctx, slog.String("video_id", task.Ref.VideoID), slog.Int("run", task.Ref.Run))
 		slog.ErrorContext(ctx, "no worker could finish the job")
-		_, err := c.end(ctx, task.Ref, Failed, event.ProcessingFailed{
+		ended, err := c.end(ctx, task.Ref, Failed, event.ProcessingFailed{
 			VideoRef: task.Ref, Filename: c.filename(ctx, task), Code: string(problem.ProcessingFailed),
 		})
+		if ended {
+			c.countFailure(problem.ProcessingFailed)
+		}
 		failures = append(failures, err)
 	}
 	return errors.Join(failures...)

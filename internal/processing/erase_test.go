@@ -178,7 +178,7 @@ func erasureDies(t *testing.T, n int) (survived bool) {
 		t.Fatal(err)
 	}
 	m := events.SQSMessage{Body: string(body)}
-	err = processing.NewControl(w.cfg.Config, reach, w.now, w.id).HandleCommand(t.Context(), m)
+	err = processing.NewControl(w.cfg.Config, reach, nil, w.now, w.id).HandleCommand(t.Context(), m)
 	survived = death.left.Load() > 0
 	if survived != (err == nil) {
 		t.Errorf("it gave %v", err)

@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	w.id = func() string { return fmt.Sprintf("id-%06d", n.Add(1)) }
 	reach := processing.AWS{DB: dynamodb.NewFromConfig(cloud.Config), S3: w.objects, Q: w.queues}
 	w.worker = processing.NewWorker(w.cfg, reach, engine, metrics.New(io.Discard, "Test", w.now), w.now, w.id)
-	w.control = processing.NewControl(w.cfg.Config, reach, w.now, w.id)
+	w.control = processing.NewControl(w.cfg.Config, reach, nil, w.now, w.id)
 	return w
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/logging"
-	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
 // segmentWork is what a worker has made of a segment.
@@ -75,6 +74,7 @@ func (w *Worker) unit(ctx context.Context, m message, task Task, key dynamo.Key,
 	u := &unit{Worker: w, task: task, job: job, key: key, token: lease.Token, started: lease.Now}
 	u.hold = u.keep(m)
 	u.hold.progress(before.part, before.frames) // people see no progress go back
+	defer func() { u.measureCost(u.stage(), u.started) }()
 	return u.finish(ctx, u.hold.during(ctx, func(ctx context.Context) error {
 		if u.planned, err = w.plan(ctx, job.Spread); err != nil {
 			return err
@@ -181,13 +181,12 @@ func (u *unit) finish(ctx context.Context, o outcome) error {
 		return u.leave(ctx, u.task.Ref, o.err)
 	case o.failed != "":
 		var upload event.Upload
-		started := u.started
 		if u.planned != nil {
-			upload, started = u.planned.Upload, u.planned.Started
+			upload = u.planned.Upload
 		}
 		ended, err := u.end(ctx, u.task.Ref, Failed, failure(u.task.Ref, upload, o.failed))
 		if ended {
-			u.account(string(o.failed), started, event.Archive{})
+			u.countFailure(o.failed)
 		}
 		return err
 	}
@@ -214,11 +213,9 @@ func (u *unit) complete(ctx context.Context) error {
 	if err := u.Store.FinishUnit(ctx, u.task.Ref, u.key, u.token, u.frames, next, last); err != nil {
 		return err
 	}
-	took := u.Now().Sub(u.started)
+	took := u.measureStage(u.stage(), u.started)
 	if u.task.Step == Extract {
-		u.Metrics.Record(nil,
-			metrics.Value{Name: "SegmentDuration", Unit: metrics.Seconds, Value: took.Seconds()},
-			metrics.Value{Name: "Segments", Unit: metrics.Count, Value: 1})
+		u.measureRate(u.frames, took)
 	}
 	slog.InfoContext(ctx, "unit done", "frames", u.frames, "seconds", took.Seconds())
 	return nil

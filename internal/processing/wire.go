@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/fotograma/fotograma/internal/platform/cost"
 	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
@@ -17,11 +18,13 @@ type AWS struct {
 	DB *dynamodb.Client
 	S3 *s3.Client
 	Q  *sqs.Client
+
+	Calls *cost.Meter // counts what these clients are asked; may be nil
 }
 
 // NewControl wires what happens to jobs from outside their workers.
-func NewControl(cfg Config, aws AWS, now func() time.Time, newID func() string) *Control {
-	box := &outbox.Outbox{DB: aws.DB, SQS: aws.Q, Table: cfg.Table, Routes: Routes(cfg), Now: now}
+func NewControl(cfg Config, aws AWS, m *metrics.Recorder, now func() time.Time, newID func() string) *Control {
+	box := &outbox.Outbox{DB: aws.DB, SQS: aws.Q, Table: cfg.Table, Routes: Routes(cfg), Metrics: m, Now: now}
 	return &Control{base{
 		Store: &Store{
 			DB: aws.DB, Table: cfg.Table, Outbox: box,
@@ -29,6 +32,7 @@ func NewControl(cfg Config, aws AWS, now func() time.Time, newID func() string) 
 		},
 		Objects: &Objects{S3: aws.S3, Uploads: cfg.UploadsBucket, Archives: cfg.ArchivesBucket},
 		Outbox:  box,
+		Metrics: m,
 		Now:     now,
 		NewID:   newID,
 	}}
@@ -37,13 +41,15 @@ func NewControl(cfg Config, aws AWS, now func() time.Time, newID func() string) 
 // NewWorker wires a worker.
 func NewWorker(cfg WorkerConfig, aws AWS, engine Engine, m *metrics.Recorder, now func() time.Time, newID func() string) *Worker {
 	return &Worker{
-		base:          NewControl(cfg.Config, aws, now, newID).base,
+		base:          NewControl(cfg.Config, aws, m, now, newID).base,
 		Engine:        engine,
 		Plan:          cfg.PlanOptions(),
 		Processing:    &Queue{SQS: aws.Q, URL: cfg.QueueURL},
 		Segments:      &Queue{SQS: aws.Q, URL: cfg.SegmentsQueueURL},
 		Lease:         cfg.Lease(),
 		RetentionDays: cfg.RetentionDays,
-		Metrics:       m,
+		Prices:        cfg.Prices,
+		Memory:        cfg.Memory,
+		Calls:         aws.Calls,
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/frames"
+	"github.com/fotograma/fotograma/internal/platform/cost"
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/problem"
@@ -57,7 +58,12 @@ type Worker struct {
 	Segments      *Queue // of the other steps
 	Lease         time.Duration
 	RetentionDays int
-	Metrics       *metrics.Recorder
+
+	// What the work costs: prices, the function's memory in MB, and the calls
+	// that it makes.
+	Prices cost.Prices
+	Memory int64
+	Calls  *cost.Meter
 }
 
 // message is a message in a worker's hands.
@@ -84,6 +90,9 @@ func (w *Worker) HandleMessage(ctx context.Context, received events.SQSMessage) 
 	// worker die from here on, the message comes again as soon as that is over.
 	if err := m.extend(ctx, w.Lease); err != nil {
 		return err
+	}
+	if m.queue == w.Processing {
+		w.measureWait(received)
 	}
 	for _, task := range tasks {
 		ctx := logging.With(ctx, slog.String("video_id", task.Ref.VideoID), slog.Int("run", task.Ref.Run))
@@ -135,8 +144,9 @@ func (w *Worker) begin(ctx context.Context, m message, task Task) error {
 	if err != nil {
 		return err
 	}
-	j := &running{Worker: w, task: task, token: lease.Token, job: job, started: lease.Now}
+	j := &running{Worker: w, task: task, token: lease.Token, job: job, claimed: lease.Now, started: lease.Now}
 	j.hold = j.keep(m)
+	defer func() { j.measureCost(j.stage(), j.claimed) }()
 	return j.finish(ctx, j.hold.during(ctx, j.work))
 }
 
@@ -147,8 +157,10 @@ type running struct {
 	token   string
 	job     *Job // the row after the claim: it knows an earlier run's archive
 	hold    *hold
-	started time.Time
+	claimed time.Time // by this worker
+	started time.Time // by the first one of the run
 
+	size      int64 // of the upload, in bytes
 	upload    event.Upload
 	shared    bool // out: others do the work
 	completed event.ProcessingCompleted
@@ -212,6 +224,7 @@ func (j *running) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	j.size = src.size
 	if j.upload, err = src.Upload(); err != nil {
 		return err
 	}
@@ -359,6 +372,7 @@ func (j *running) finish(ctx context.Context, o outcome) error {
 	case o.failed != "":
 		return j.fail(ctx, o.failed)
 	case j.shared:
+		j.measureStage(metrics.Share, j.claimed)
 		return nil
 	}
 	return j.complete(ctx)
@@ -376,7 +390,7 @@ func (j *running) complete(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.account("completed", j.started, j.completed.Archive)
+	j.measure()
 	slog.InfoContext(ctx, "job completed", "frames", j.completed.Archive.Frames, "bytes", j.completed.Archive.Size)
 	if j.job.ArchiveKey != "" || j.job.Spread != nil {
 		return j.clear(ctx, j.task.Ref)
@@ -396,7 +410,7 @@ func (j *running) fail(ctx context.Context, code problem.Code) error {
 	if err != nil {
 		return err
 	}
-	j.account(string(code), j.started, event.Archive{})
+	j.countFailure(code)
 	slog.InfoContext(ctx, "job failed", "code", string(code))
 	return j.clear(ctx, j.task.Ref)
 }
@@ -420,14 +434,6 @@ func (w *Worker) leave(ctx context.Context, ref event.VideoRef, err error) error
 	}
 	slog.InfoContext(ctx, "job given up", "error", err)
 	return w.clear(ctx, ref)
-}
-
-func (w *Worker) account(result string, started time.Time, a event.Archive) {
-	w.Metrics.Record(map[string]string{"Result": result},
-		metrics.Value{Name: "JobDuration", Unit: metrics.Seconds, Value: w.Now().Sub(started).Seconds()},
-		metrics.Value{Name: "Jobs", Unit: metrics.Count, Value: 1},
-		metrics.Value{Name: "FramesExtracted", Unit: metrics.Count, Value: float64(a.Frames)},
-		metrics.Value{Name: "ArchiveSize", Unit: metrics.Bytes, Value: float64(a.Size)})
 }
 
 // newEvent makes an event of this service.

@@ -17,6 +17,7 @@ import (
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
@@ -48,8 +49,8 @@ type Service struct {
 }
 
 // New wires the service.
-func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, now func() time.Time, newID func() string) *Service {
-	box := &outbox.Outbox{DB: db, SQS: queues, Table: cfg.Table, Routes: Routes(cfg), Now: now}
+func New(cfg Config, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, m *metrics.Recorder, now func() time.Time, newID func() string) *Service {
+	box := &outbox.Outbox{DB: db, SQS: queues, Table: cfg.Table, Routes: Routes(cfg), Metrics: m, Now: now}
 	return &Service{
 		Store: &Store{
 			DB: db, Table: cfg.Table, Outbox: box,

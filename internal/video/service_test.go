@@ -74,7 +74,7 @@ func (w *world) connect(config aws.Config) {
 	w.db, w.queues, w.objects = dynamodb.NewFromConfig(config), sqs.NewFromConfig(config), s3.NewFromConfig(config)
 	now := func() time.Time { return time.Now().Add(time.Duration(w.clock.Load()) * time.Second) }
 	id := func() string { return fmt.Sprintf("id-%06d", w.ids.Add(1)) }
-	w.service = video.New(w.cfg, w.db, w.queues, w.objects, now, id)
+	w.service = video.New(w.cfg, w.db, w.queues, w.objects, nil, now, id)
 	api := httpapi.New(httpapi.Config{Now: now, NewID: id, Metrics: metrics.New(io.Discard, "Test", now)})
 	video.Register(api, w.service)
 	w.handler = api.Handler()

@@ -65,6 +65,9 @@ type Config struct {
 	// gets INTEGRATION_TIMEOUT: 50 ms to 29 s, which is also the default.
 	IntegrationTimeout time.Duration
 
+	// Throttled is told of each request that is refused by a limit; may be nil.
+	Throttled func()
+
 	// Now is the clock (default [time.Now]), NewID makes request IDs (default
 	// random UUIDs).
 	Now   func() time.Time
@@ -85,6 +88,7 @@ type Gateway struct {
 	accountID string
 	variables map[string]string
 	timeout   time.Duration
+	throttled func()
 	now       func() time.Time
 	newID     func() string
 	log       *slog.Logger
@@ -108,6 +112,7 @@ func New(cfg Config) (*Gateway, error) {
 		accountID: cfg.AccountID,
 		variables: maps.Clone(cfg.StageVariables),
 		timeout:   cfg.IntegrationTimeout,
+		throttled: cfg.Throttled,
 		now:       cfg.Now,
 		newID:     cfg.NewID,
 		log:       cfg.Logger,
@@ -146,6 +151,9 @@ func (g *Gateway) setDefaults() error {
 	if g.timeout < minIntegrationTimeout || g.timeout > maxIntegrationTimeout {
 		return fmt.Errorf("API %s: integration timeout %v is not within %v and %v",
 			g.api.LogicalID, g.timeout, minIntegrationTimeout, maxIntegrationTimeout)
+	}
+	if g.throttled == nil {
+		g.throttled = func() {}
 	}
 	if g.now == nil {
 		g.now = time.Now
@@ -192,6 +200,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, err := g.serve(w, x)
 	if err != nil {
 		answer = g.refuse(x, err)
+		if x.fault.kind == typeThrottled {
+			g.throttled()
+		}
 	}
 	answer.header.Set("X-Amzn-Requestid", x.requestID)
 	answer.header.Set("X-Amz-Apigw-Id", x.extendedID)

@@ -74,6 +74,23 @@ func TestTheTemplatesFiguresAreEnforced(t *testing.T) {
 	}
 }
 
+func TestEveryThrottledRequestIsTold(t *testing.T) {
+	told := 0
+	l := newLambda()
+	l.functions["F"] = answers(`{"statusCode":429,"body":""}`)
+	api := sam.API{
+		LogicalID: "Api", Routes: []sam.Route{{Method: "GET", Path: "/a", Function: "F"}},
+		MethodSettings: []sam.MethodSetting{{ResourcePath: "/*", HTTPMethod: "*", Throttled: true, RateLimit: 1, BurstLimit: 2}},
+	}
+	g := newGateway(t, api, l, newClock(), func(cfg *Config) { cfg.Throttled = func() { told++ } })
+	for range 5 {
+		do(t, g, "GET /a") // the function's own 429 is no throttle
+	}
+	if told != 3 {
+		t.Errorf("%d told, want 3 of 5", told)
+	}
+}
+
 // passing sends requests until one is throttled, and tells how many were not.
 func passing(t *testing.T, g *Gateway, request string) int {
 	t.Helper()

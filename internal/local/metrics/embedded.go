@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -9,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
 // Limits of the embedded metric format, and of what is kept.
@@ -18,7 +21,7 @@ const (
 	maxMetrics    = 100
 	maxValues     = 100
 	maxFamilies   = 200 // names of metrics
-	maxSeries     = 200 // combinations of labels, of one name
+	maxSeries     = 500 // combinations of labels, of one name
 )
 
 // embedded holds the series of all metrics that functions write. It is an
@@ -28,6 +31,7 @@ const (
 // Source: "Specification: Embedded metric format" of the CloudWatch user guide.
 type embedded struct {
 	dropped *prometheus.CounterVec
+	known   map[string]metrics.Definition // by name
 
 	mu       sync.Mutex
 	families map[string]map[string]*series // by name, then by labels
@@ -54,6 +58,7 @@ const (
 
 func newEmbedded() *embedded {
 	return &embedded{
+		known:    map[string]metrics.Definition{},
 		families: map[string]map[string]*series{},
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fotograma_embedded_metrics_dropped_total",
@@ -230,7 +235,7 @@ func (e *embedded) find(name string, u unit, labels map[string]string) *series {
 	if len(family) >= maxSeries {
 		return nil
 	}
-	s := &series{unit: u, desc: prometheus.NewDesc(name, "As functions write it in the embedded metric format.", names, nil), label: values}
+	s := &series{unit: u, desc: prometheus.NewDesc(name, cmp.Or(e.known[name].Meaning, "As functions write it in the embedded metric format."), names, nil), label: values}
 	if u.kind == histogram {
 		s.buckets = map[float64]uint64{}
 		for _, bound := range u.buckets() {
@@ -238,7 +243,18 @@ func (e *embedded) find(name string, u unit, labels map[string]string) *series {
 		}
 	}
 	family[key.String()] = s
+	if d, ok := e.known[name]; ok && fits(d, labels) {
+		e.beginAtZero(name, u, d, labels)
+	}
 	return s
+}
+
+// fits tells whether labels are those of a metric's dimensions.
+func fits(d metrics.Definition, labels map[string]string) bool {
+	return len(labels) == len(d.Dimensions) && !slices.ContainsFunc(d.Dimensions, func(d metrics.Dimension) bool {
+		_, ok := labels[labelName(d.Name)]
+		return !ok
+	})
 }
 
 func (s *series) add(v float64) {
@@ -255,6 +271,58 @@ func (s *series) add(v float64) {
 				s.buckets[bound]++
 			}
 		}
+	}
+}
+
+// mostAtZero is how many series of one metric begin at zero at once: more are more
+// noise than help.
+const mostAtZero = 100
+
+// know learns a metric of the catalogue.
+func (e *embedded) know(d metrics.Definition) {
+	u := units[string(d.Unit)]
+	name := metricName(homeNamespace, d.Name, u)
+	e.known[name] = d
+	if !slices.ContainsFunc(d.Dimensions, func(d metrics.Dimension) bool { return d.Values == nil }) {
+		e.beginAtZero(name, u, d, nil)
+	}
+}
+
+// beginAtZero makes the series of a metric that differ from one with these labels only
+// in dimensions whose values are known. So Prometheus sees the first that is counted as
+// an increase, which a series that begins with it has not.
+func (e *embedded) beginAtZero(name string, u unit, d metrics.Definition, labels map[string]string) {
+	combinations := []map[string]string{{}}
+	for _, dimension := range d.Dimensions {
+		label, values := labelName(dimension.Name), dimension.Values
+		if values == nil {
+			values = []string{labels[label]}
+		}
+		var more []map[string]string
+		for _, value := range values {
+			for _, combination := range combinations {
+				combination = maps.Clone(combination)
+				combination[label] = value
+				more = append(more, combination)
+			}
+		}
+		combinations = more
+	}
+	if len(combinations) > mostAtZero {
+		return
+	}
+	for _, combination := range combinations {
+		e.find(name, u, combination)
+	}
+}
+
+// count counts one of a metric that the stack itself measures.
+func (e *embedded) count(d metrics.Definition) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	u := units[string(d.Unit)]
+	if s := e.find(metricName(homeNamespace, d.Name, u), u, nil); s != nil {
+		s.add(1)
 	}
 }
 

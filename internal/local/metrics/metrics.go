@@ -7,12 +7,16 @@
 // fotograma_jobs_total, each with its dimensions as labels; see name.go. A
 // namespace other than Fotograma stands in the name, too.
 //
+// What a catalogue has is explained in its words, and begins at zero where its labels
+// are known.
+//
 // What functions write is not to be trusted: names and values are made fit for
 // Prometheus, and the number of series is bounded. What is left out is counted by
 // fotograma_embedded_metrics_dropped_total.
 package metrics
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -23,6 +27,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fotograma/fotograma/internal/local/sam"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
 // Config says what is measured besides what functions write.
@@ -31,6 +36,14 @@ type Config struct {
 	// are none.
 	SQS    *sqs.Client
 	Queues []sam.Queue
+
+	// Catalogue has the metrics of functions that are known beforehand; there may be
+	// others.
+	Catalogue []metrics.Definition
+
+	// Ages gives the age of the oldest message of each queue that has one, by its
+	// name. AWS tells that in CloudWatch only; nil where SQS is not ours.
+	Ages func(context.Context) (map[string]time.Duration, error)
 
 	// Logger gets what an operator must know; may be nil.
 	Logger *slog.Logger
@@ -81,6 +94,9 @@ func New(cfg Config) *Metrics {
 	}
 	m.registry.MustRegister(m.embedded, m.invocations, m.errors, m.throttles, m.coldStarts, m.durations, m.inits, m.running,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, definition := range cfg.Catalogue {
+		m.embedded.know(definition)
+	}
 	if cfg.SQS != nil {
 		m.registry.MustRegister(newQueueCollector(cfg))
 	}
@@ -121,6 +137,10 @@ func (m *Metrics) InvocationEnded(function string, duration, init time.Duration,
 		m.errors.WithLabelValues(function).Inc()
 	}
 }
+
+// RequestThrottled counts a request that the gateway refused: CloudWatch has that from
+// API Gateway's access log.
+func (m *Metrics) RequestThrottled() { m.embedded.count(metrics.Throttles) }
 
 // InvocationThrottled counts one that did not run.
 func (m *Metrics) InvocationThrottled(function string) { m.throttles.WithLabelValues(function).Inc() }

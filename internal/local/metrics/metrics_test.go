@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"github.com/fotograma/fotograma/internal/local/metrics"
 	"github.com/fotograma/fotograma/internal/local/sam"
 	"github.com/fotograma/fotograma/internal/local/sqs"
+	catalogue "github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
 var _ lambda.Observer = (*metrics.Metrics)(nil)
@@ -112,6 +114,15 @@ func TestEmbeddedMetrics(t *testing.T) {
 				line("Fotograma", `[]`, `{"Name":"HitPercent","Unit":"Percent"},{"Name":"Read","Unit":"Megabits/Second"}`, `"HitPercent":50,"Read":8`),
 			},
 			[]string{"fotograma_hit_ratio 0.5", "fotograma_read_bytes_per_second 1e+06"},
+		},
+		{
+			"counts in a second are histograms", [][]byte{
+				line("Fotograma", `[]`, `{"Name":"FramesPerSecond","Unit":"Count/Second"}`, `"FramesPerSecond":[30,3000]`),
+			},
+			[]string{
+				`fotograma_frames_per_second_bucket{le="25"} 0`, `fotograma_frames_per_second_bucket{le="50"} 1`,
+				"fotograma_frames_per_second_sum 3030", "fotograma_frames_per_second_count 2",
+			},
 		},
 		{
 			"all sets of dimensions together", [][]byte{line("Fotograma", `[["A"],["A","B"]]`, `{"Name":"N","Unit":"Count"}`, `"A":"1","B":"2","N":1`)},
@@ -222,11 +233,11 @@ func TestWhatIsDropped(t *testing.T) {
 
 func TestSeriesAreBounded(t *testing.T) {
 	m := newMetrics(t, metrics.Config{})
-	for i := range 300 {
+	for i := range 600 {
 		m.Observe(line("Fotograma", `[["Video"]]`, `{"Name":"N","Unit":"Count"}`, fmt.Sprintf(`"Video":"%d","N":1`, i)))
 	}
 	m.Observe(line("Fotograma", `[["Video"]]`, `{"Name":"N","Unit":"Count"}`, `"Video":"0","N":1`))
-	if got := scrape(t, m, "fotograma_n_total"); len(got) != 200 || got[0] != `fotograma_n_total{video="0"} 2` {
+	if got := scrape(t, m, "fotograma_n_total"); len(got) != 500 || got[0] != `fotograma_n_total{video="0"} 2` {
 		t.Errorf("%d series, the first %s", len(got), got[0])
 	}
 	for i := range 300 {
@@ -333,20 +344,77 @@ func TestDepthOfQueues(t *testing.T) {
 	}
 }
 
-func TestAgeOfTheOldestMessageWhereTheEndpointKnows(t *testing.T) {
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetQueueUrl") {
-			fmt.Fprint(w, `{"QueueUrl":"http://127.0.0.1/jobs"}`)
-			return
+func TestAgeOfTheOldestMessageWhereThatIsKnown(t *testing.T) {
+	server, err := sqs.Open(filepath.Join(t.TempDir(), "sqs.db"), sqs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(server)
+	t.Cleanup(func() {
+		web.Close()
+		if err := server.Close(); err != nil {
+			t.Error(err)
 		}
-		fmt.Fprint(w, `{"Attributes":{"ApproximateAgeOfOldestMessage":"42","ApproximateNumberOfMessages":"1"}}`)
-	}))
-	t.Cleanup(web.Close)
-	m := newMetrics(t, metrics.Config{SQS: client(web.URL), Queues: []sam.Queue{{Name: "jobs"}}})
-	want := []string{`sqs_messages_visible{queue="jobs"} 1`, `sqs_oldest_message_age_seconds{queue="jobs"} 42`, "sqs_scrape_errors_total 0"}
-	if diff := cmp.Diff(want, scrape(t, m, "sqs_")); diff != "" {
+	})
+	c := client(web.URL)
+	for _, name := range []string{"jobs", "idle"} {
+		if _, err := c.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: &name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queues := []sam.Queue{{Name: "jobs"}, {Name: "idle"}}
+	ages := func(context.Context) (map[string]time.Duration, error) {
+		return map[string]time.Duration{"jobs": 42 * time.Second}, nil
+	}
+	got := scrape(t, newMetrics(t, metrics.Config{SQS: c, Queues: queues, Ages: ages}), "sqs_oldest")
+	want := []string{`sqs_oldest_message_age_seconds{queue="idle"} 0`, `sqs_oldest_message_age_seconds{queue="jobs"} 42`}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	if got := scrape(t, newMetrics(t, metrics.Config{SQS: c, Queues: queues}), "sqs_oldest"); len(got) != 0 {
+		t.Errorf("an age that nobody knows: %v", got)
+	}
+	broken := func(context.Context) (map[string]time.Duration, error) { return nil, errors.New("the disk is gone") }
+	got = scrape(t, newMetrics(t, metrics.Config{SQS: c, Queues: queues, Ages: broken}), "sqs_scrape_errors_total")
+	if diff := cmp.Diff([]string{"sqs_scrape_errors_total 1"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTheCatalogueBeginsAtZero(t *testing.T) {
+	m := newMetrics(t, metrics.Config{Catalogue: catalogue.Catalogue()})
+	m.RequestThrottled()
+	m.Observe(line("Fotograma", `[["Bounce"]]`, `{"Name":"MailsBounced","Unit":"Count"}`, `"Bounce":"permanent","MailsBounced":1`))
+	all := strings.Join(scrape(t, m, ""), "\n") + "\n"
+	for _, want := range []string{
+		"# HELP fotograma_mails_bounced_total Mails that came back.",
+		`fotograma_mails_bounced_total{bounce="permanent"} 1`,
+		`fotograma_mails_bounced_total{bounce="transient"} 0`,
+		"fotograma_throttles_total 1",
+		"fotograma_cache_hits_total 0",
+		`fotograma_job_duration_seconds_count{stage="share"} 0`,
+		`fotograma_job_duration_seconds_bucket{stage="share",le="+Inf"} 0`,
+		`fotograma_events_total{event="user.registered"} 0`,
+		`fotograma_problems_total{code="not_found"} 0`,
+	} {
+		if !strings.Contains(all, want+"\n") {
+			t.Errorf("%s is not in\n%s", want, all)
+		}
+	}
+	for _, unknown := range []string{"fotograma_cold_starts_total", "fotograma_request_duration_seconds"} {
+		if got := scrape(t, m, unknown); len(got) != 0 {
+			t.Errorf("%s has series that nobody knows yet: %v", unknown, got)
+		}
+	}
+	m.Observe(line("Fotograma", `[["Route","Status"]]`, `{"Name":"RequestDuration","Unit":"Milliseconds"}`, `"Route":"GET /v1/videos","Status":"2xx","RequestDuration":4`))
+	want := []string{
+		`fotograma_request_duration_seconds_count{route="GET /v1/videos",status="2xx"} 1`,
+		`fotograma_request_duration_seconds_count{route="GET /v1/videos",status="3xx"} 0`,
+		`fotograma_request_duration_seconds_count{route="GET /v1/videos",status="4xx"} 0`,
+		`fotograma_request_duration_seconds_count{route="GET /v1/videos",status="5xx"} 0`,
+	}
+	if diff := cmp.Diff(want, scrape(t, m, "fotograma_request_duration_seconds_count")); diff != "" {
+		t.Errorf("a route that is known now (-want +got):\n%s", diff)
 	}
 }
 

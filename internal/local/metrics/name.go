@@ -27,6 +27,7 @@ type unit struct {
 const (
 	inSeconds = "_seconds"
 	inBytes   = "_bytes"
+	inRate    = "_per_second"
 	perSecond = "_bytes_per_second"
 )
 
@@ -39,7 +40,8 @@ const (
 	bit  = 1.0 / 8
 )
 
-// units are CloudWatch's StandardUnit. Rates and what has no unit are gauges.
+// units are CloudWatch's StandardUnit. Rates of bytes and what has no unit are
+// gauges.
 // Prefixes of bytes are the decimal ones.
 var units = map[string]unit{
 	"Count":        {counter, 1, "_total"},
@@ -60,7 +62,7 @@ var units = map[string]unit{
 	"":                 {gauge, 1, ""},
 	"None":             {gauge, 1, ""},
 	"Percent":          {gauge, 0.01, "_ratio"},
-	"Count/Second":     {gauge, 1, "_per_second"},
+	"Count/Second":     {histogram, 1, inRate},
 	"Bytes/Second":     {gauge, 1, perSecond},
 	"Kilobytes/Second": {gauge, kilo, perSecond},
 	"Megabytes/Second": {gauge, mega, perSecond},
@@ -74,17 +76,22 @@ var units = map[string]unit{
 }
 
 // secondBuckets are from a warm call to the longest invocation, byteBuckets from a
-// kilobyte to 64 GiB.
+// kilobyte to 64 GiB, rateBuckets from one in a second to ten thousand.
 var (
 	secondBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900}
+	rateBuckets   = []float64{1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000}
 	byteBuckets   = []float64{1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28, 1 << 30, 1 << 32, 1 << 34, 1 << 36}
 )
 
 func (u unit) buckets() []float64 {
-	if u.suffix == inBytes {
+	switch u.suffix {
+	case inBytes:
 		return byteBuckets
+	case inRate:
+		return rateBuckets
+	default:
+		return secondBuckets
 	}
-	return secondBuckets
 }
 
 const (
@@ -107,6 +114,8 @@ func metricName(namespace, metric string, u unit) string {
 		base = trimOne(base, "_ms", "_milliseconds", "_microseconds", inSeconds)
 	case inBytes:
 		base = trimOne(base, inBytes)
+	case inRate:
+		base = trimOne(base, inRate)
 	case "_total":
 		base = trimOne(base, "_total")
 	case "_ratio":
@@ -117,6 +126,12 @@ func metricName(namespace, metric string, u unit) string {
 		}
 	}
 	return name + base + u.suffix
+}
+
+// Name is what a metric of a CloudWatch namespace and unit is called in Prometheus;
+// a histogram's series have "_bucket", "_sum" and "_count" after that.
+func Name(namespace, metric, cloudWatchUnit string) string {
+	return metricName(namespace, metric, units[cloudWatchUnit])
 }
 
 func trimOne(text string, suffixes ...string) string {

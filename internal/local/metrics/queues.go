@@ -27,9 +27,11 @@ const (
 type queueCollector struct {
 	client *sqs.Client
 	queues []sam.Queue
+	ages   func(context.Context) (map[string]time.Duration, error)
 	log    *slog.Logger
 	now    func() time.Time
 	gauges map[string]*prometheus.Desc // by the attribute that they show
+	age    *prometheus.Desc
 	errors prometheus.Counter
 
 	mu    sync.Mutex
@@ -44,15 +46,15 @@ func newQueueCollector(cfg Config) *queueCollector {
 	return &queueCollector{
 		client: cfg.SQS,
 		queues: cfg.Queues,
+		ages:   cfg.Ages,
 		log:    cfg.Logger,
 		now:    cfg.Now,
 		gauges: map[string]*prometheus.Desc{
 			"ApproximateNumberOfMessages":           gauge("sqs_messages_visible", "Messages that can be received."),
 			"ApproximateNumberOfMessagesNotVisible": gauge("sqs_messages_not_visible", "Messages in flight: received, and neither deleted nor visible again."),
 			"ApproximateNumberOfMessagesDelayed":    gauge("sqs_messages_delayed", "Messages that cannot be received yet."),
-			// AWS has it only in CloudWatch; an endpoint may give it all the same.
-			"ApproximateAgeOfOldestMessage": gauge("sqs_oldest_message_age_seconds", "Age of the oldest message."),
 		},
+		age:    gauge("sqs_oldest_message_age_seconds", "Age of the oldest message; of a dead letter, since it became one."),
 		errors: prometheus.NewCounter(prometheus.CounterOpts{Name: "sqs_scrape_errors_total", Help: "Queues whose depth could not be learned."}),
 	}
 }
@@ -60,6 +62,7 @@ func newQueueCollector(cfg Config) *queueCollector {
 // Describe tells what there is.
 func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
 	c.errors.Describe(ch)
+	ch <- c.age
 	for _, desc := range c.gauges {
 		ch <- desc
 	}
@@ -99,6 +102,25 @@ func (c *queueCollector) ask() []prometheus.Metric {
 	var metrics []prometheus.Metric
 	for _, answer := range answers {
 		metrics = append(metrics, answer...)
+	}
+	return append(metrics, c.askAges(ctx)...)
+}
+
+// askAges gives the ages of the queues' oldest messages, 0 where there is none, as
+// CloudWatch does.
+func (c *queueCollector) askAges(ctx context.Context) []prometheus.Metric {
+	if c.ages == nil {
+		return nil
+	}
+	ages, err := c.ages(ctx)
+	if err != nil {
+		c.errors.Inc()
+		c.log.WarnContext(ctx, "ages of messages are unknown", "error", err)
+		return nil
+	}
+	metrics := make([]prometheus.Metric, len(c.queues))
+	for i, queue := range c.queues {
+		metrics[i] = prometheus.MustNewConstMetric(c.age, prometheus.GaugeValue, ages[queue.Name].Seconds(), queue.Name)
 	}
 	return metrics
 }

@@ -254,7 +254,7 @@ func (s *Server) moveOne(ctx context.Context, tx *txn, t *moveTask, m *message) 
 	tx.ring(to.id)
 	return "", tx.exec(`
 		UPDATE messages SET queue_id = ?, message_id = ?, sent = ?, visible = ?, received = 0, first_received = 0,
-			receives = 0, receives_before = 0, receipt = '', source_arn = '' WHERE id = ?`,
+			receives = 0, receives_before = 0, receipt = '', source_arn = '', moved = 0 WHERE id = ?`,
 		to.id, newID(), now, now+int64(to.attributes.number(attrDelay))*1000, m.id)
 }
 

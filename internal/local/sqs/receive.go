@@ -252,8 +252,8 @@ func (r *receiver) deliver(candidates []message) ([]message, error) {
 // and time of sending, by which retention is counted.
 func (r *receiver) bury(m *message) error {
 	r.tx.ring(r.redrive.target.id)
-	err := r.tx.exec(`UPDATE messages SET queue_id = ?, visible = ?, receipt = '', receives_before = receives, source_arn = ? WHERE id = ?`,
-		r.redrive.target.id, r.now, r.server.queueARN(r.q.name), m.id)
+	err := r.tx.exec(`UPDATE messages SET queue_id = ?, visible = ?, receipt = '', receives_before = receives, source_arn = ?, moved = ? WHERE id = ?`,
+		r.redrive.target.id, r.now, r.server.queueARN(r.q.name), r.now, m.id)
 	if err != nil {
 		return fmt.Errorf("move message to dead-letter queue: %w", err)
 	}
@@ -389,6 +389,32 @@ func (s *Server) countMessages(ctx context.Context, from querier, q *queue) (cou
 		return counts{}, fmt.Errorf("count messages: %w", err)
 	}
 	return n, nil
+}
+
+// OldestMessages gives the age of the oldest message of each queue that has one, by
+// the queue's name: since it was sent or, of a dead letter, since it became one. In
+// AWS that is CloudWatch's metric ApproximateAgeOfOldestMessage.
+func (s *Server) OldestMessages(ctx context.Context) (map[string]time.Duration, error) {
+	type oldest struct {
+		queue string
+		since int64
+	}
+	now := s.nowMillis()
+	rows, err := s.store.reader().query(ctx, `
+		SELECT queues.name, min(CASE WHEN moved > 0 THEN moved ELSE sent END)
+		FROM messages JOIN queues ON queues.id = queue_id GROUP BY queues.id`)
+	all, err := collect(rows, err, func(r row) (oldest, error) {
+		var o oldest
+		return o, r.Scan(&o.queue, &o.since)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the oldest messages: %w", err)
+	}
+	ages := make(map[string]time.Duration, len(all))
+	for _, o := range all {
+		ages[o.queue] = time.Duration(now-o.since) * time.Millisecond
+	}
+	return ages, nil
 }
 
 // deleteExpired deletes, in every queue, what is past the retention period.

@@ -19,7 +19,8 @@ import (
 // receipt is the handle's secret of the latest receive in the present queue, empty
 // if there was none; a message with a receipt that is not visible is in flight, one
 // without is delayed. receives counts over all queues; the redrive policy looks
-// at receives-receives_before, the receives in the present queue.
+// at receives-receives_before, the receives in the present queue. moved is when a
+// message became a dead letter, 0 if it did not.
 const schema = `
 CREATE TABLE IF NOT EXISTS queues (
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -40,6 +41,7 @@ CREATE TABLE IF NOT EXISTS messages (
 	receives_before INTEGER NOT NULL DEFAULT 0,
 	receipt         TEXT NOT NULL DEFAULT '',
 	source_arn      TEXT NOT NULL DEFAULT '',
+	moved           INTEGER NOT NULL DEFAULT 0,
 	message_id      TEXT NOT NULL,
 	system          TEXT NOT NULL,
 	attributes      TEXT NOT NULL,
@@ -135,6 +137,21 @@ func (st *store) prepare(ctx context.Context) error {
 	}
 	if _, err = st.conn.ExecContext(ctx, schema); err != nil {
 		return fmt.Errorf("create tables: %w", err)
+	}
+	return st.addColumn(ctx, "messages", "moved", "INTEGER NOT NULL DEFAULT 0")
+}
+
+// addColumn adds a column to the table of a file from before there was one.
+func (st *store) addColumn(ctx context.Context, table, column, definition string) error {
+	var there bool
+	if err := st.conn.QueryRowContext(ctx, `SELECT count(*) > 0 FROM pragma_table_info(?) WHERE name = ?`, table, column).Scan(&there); err != nil {
+		return fmt.Errorf("look at table %s: %w", table, err)
+	}
+	if there {
+		return nil
+	}
+	if _, err := st.conn.ExecContext(ctx, `ALTER TABLE `+table+` ADD COLUMN `+column+` `+definition); err != nil {
+		return fmt.Errorf("add column %s.%s: %w", table, column, err)
 	}
 	return nil
 }

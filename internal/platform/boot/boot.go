@@ -14,6 +14,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/google/uuid"
 
+	"github.com/fotograma/fotograma/internal/platform/cost"
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
@@ -22,11 +23,13 @@ import (
 type Common struct {
 	LogLevel         slog.Level `env:"LOG_LEVEL" envDefault:"INFO"`
 	MetricsNamespace string     `env:"METRICS_NAMESPACE" envDefault:"Fotograma"`
+	FunctionName     string     `env:"AWS_LAMBDA_FUNCTION_NAME"`
 }
 
 // Function is what a function starts with.
 type Function struct {
 	AWS     aws.Config
+	Calls   *cost.Meter // counts what clients of AWS ask
 	Metrics *metrics.Recorder
 }
 
@@ -50,10 +53,14 @@ func Start(cfg any) Function {
 	// What is read from S3 in ranges has no checksum of its own, and the SDK would
 	// log so for each of them; whole files are checked against their SHA-256.
 	awsConfig.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-	return Function{
-		AWS:     awsConfig,
+	fn := Function{
+		Calls:   &cost.Meter{},
 		Metrics: metrics.New(os.Stdout, common.MetricsNamespace, time.Now),
 	}
+	fn.Calls.Attach(&awsConfig)
+	fn.AWS = awsConfig
+	metrics.Record(fn.Metrics, metrics.ByFunction{Function: common.FunctionName}, metrics.ColdStarts.Of(1))
+	return fn
 }
 
 // Must ends the process when a function cannot be wired.

@@ -171,15 +171,17 @@ func (a *API) finish(w *recorder, r *http.Request, started time.Time) {
 		}
 	}
 	elapsed := a.cfg.Now().Sub(started)
-	_, route, _ := strings.Cut(r.Pattern, " ")
+	method, route, registered := strings.Cut(r.Pattern, " ")
 	slog.InfoContext(ctx, "request", "method", r.Method, "route", route, "status", w.status,
 		"duration_ms", elapsed.Milliseconds())
 	if code := requestOf(ctx).code; code != "" {
-		a.cfg.Metrics.Record(map[string]string{"Code": string(code)},
-			metrics.Value{Name: "Problems", Unit: metrics.Count, Value: 1})
+		metrics.Record(a.cfg.Metrics, metrics.ByCode{Code: code}, metrics.Problems.Of(1))
 	}
-	a.cfg.Metrics.Record(map[string]string{"Route": r.Method + " " + route},
-		metrics.Value{Name: "RequestDuration", Unit: metrics.Milliseconds, Value: float64(elapsed.Microseconds()) / 1000})
+	labels := metrics.ByRoute{Route: "unmatched", Status: metrics.ClassOf(w.status)}
+	if registered {
+		labels.Route = method + " " + route
+	}
+	metrics.Record(a.cfg.Metrics, labels, metrics.RequestDuration.Of(float64(elapsed.Microseconds())/1000))
 }
 
 // recorder remembers the status that was sent.

@@ -168,6 +168,22 @@ func TestWhatIsOurFaultIsLoggedAndNotTold(t *testing.T) {
 	}
 }
 
+func TestRequestsAreMeasuredByRouteAndStatus(t *testing.T) {
+	api, measured := newAPI(t)
+	for _, c := range []struct{ method, path, route, status string }{
+		{"GET", "/v1/known", "GET /v1/known", "4xx"},
+		{"GET", "/v1/broken", "GET /v1/broken", "5xx"},
+		{"GET", "/v1/somebody@example.com", "unmatched", "4xx"},
+		{"SOMEBODY", "/v1/known", "unmatched", "4xx"},
+	} {
+		measured.Reset()
+		api.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(c.method, c.path, nil))
+		if got := measured.String(); !strings.Contains(got, `"Route":"`+c.route+`","Status":"`+c.status+`"`) || strings.Contains(strings.ToLower(got), "somebody") {
+			t.Errorf("%s %s: %s", c.method, c.path, got)
+		}
+	}
+}
+
 func TestARefusedPasswordIsNotEchoed(t *testing.T) {
 	api, _ := newAPI(t)
 	r := httptest.NewRequest(http.MethodPost, "/v1/open", strings.NewReader(`{"name":"ana","password":"hunter2"}`))

@@ -1,6 +1,7 @@
 // Package metrics writes measurements in CloudWatch's embedded metric format:
 // JSON lines on stdout that CloudWatch turns into metrics, and the local stack
-// into Prometheus'.
+// into Prometheus'. What can be measured stands in the catalogue, each metric with
+// its unit and dimensions: another does not compile.
 //
 // Source: the "Embedded metric format specification" of the CloudWatch user
 // guide.
@@ -10,7 +11,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -21,18 +21,12 @@ type Unit string
 
 // The units that Fotograma measures in.
 const (
-	Count        Unit = "Count"
-	Seconds      Unit = "Seconds"
-	Milliseconds Unit = "Milliseconds"
-	Bytes        Unit = "Bytes"
+	Count          Unit = "Count"
+	CountPerSecond Unit = "Count/Second"
+	Seconds        Unit = "Seconds"
+	Milliseconds   Unit = "Milliseconds"
+	Bytes          Unit = "Bytes"
 )
-
-// Value is one measurement.
-type Value struct {
-	Name  string
-	Unit  Unit
-	Value float64
-}
 
 // Recorder writes measurements. It may be used by several goroutines at once.
 type Recorder struct {
@@ -49,41 +43,52 @@ func New(w io.Writer, namespace string, now func() time.Time) *Recorder {
 }
 
 type directive struct {
-	Namespace  string       `json:"Namespace"`
-	Dimensions [][]string   `json:"Dimensions"`
-	Metrics    []definition `json:"Metrics"`
+	Namespace  string     `json:"Namespace"`
+	Dimensions [][]string `json:"Dimensions"`
+	Metrics    []metric   `json:"Metrics"`
 }
 
-type definition struct {
+type metric struct {
 	Name string `json:"Name"`
 	Unit Unit   `json:"Unit"`
 }
 
-// Record writes measurements that belong together. Dimensions must have few
-// values each: CloudWatch bills every combination as a metric of its own.
-func (r *Recorder) Record(dimensions map[string]string, values ...Value) {
-	d := directive{
-		Namespace:  r.namespace,
-		Dimensions: [][]string{slices.Sorted(maps.Keys(dimensions))},
-		Metrics:    make([]definition, len(values)),
+// Record writes measurements that belong together. A nil recorder records nothing.
+func Record[L Labels](r *Recorder, labels L, values ...Value[L]) {
+	if r == nil || len(values) == 0 {
+		return
 	}
 	line := map[string]any{}
-	for name, value := range dimensions {
-		line[name] = value
+	d := directive{Namespace: r.namespace, Dimensions: [][]string{{}}}
+	for i, value := range labels.values() {
+		dimension := values[0].definition.Dimensions[i]
+		d.Dimensions[0] = append(d.Dimensions[0], dimension.Name)
+		line[dimension.Name] = dimension.bound(value)
 	}
-	for i, v := range values {
-		d.Metrics[i] = definition{Name: v.Name, Unit: v.Unit}
-		line[v.Name] = v.Value
+	for _, v := range values {
+		d.Metrics = append(d.Metrics, metric{Name: v.definition.Name, Unit: v.definition.Unit})
+		line[v.definition.Name] = v.value
 	}
 	line["_aws"] = map[string]any{
 		"Timestamp":         r.now().UnixMilli(),
 		"CloudWatchMetrics": []directive{d},
 	}
+	r.write(line)
+}
+
+// bound keeps the number of a dimension's values small.
+func (d Dimension) bound(value string) string {
+	if value == "" || d.Values != nil && !slices.Contains(d.Values, value) {
+		return other // CloudWatch takes no empty value
+	}
+	return value
+}
+
+func (r *Recorder) write(line map[string]any) {
 	raw, err := json.Marshal(line)
 	if err != nil { // a NaN or an infinity: a bug in the caller, not worth a crash
-		raw = []byte(fmt.Sprintf(`{"level":"ERROR","msg":"metric not recorded","error":%q}`, err))
+		raw = fmt.Appendf(nil, `{"level":"ERROR","msg":"metric not recorded","error":%q}`, err)
 	}
-
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// stdout is all there is to write to; where it fails, nothing can be said.

@@ -26,6 +26,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
 // shards is over how many partition keys the waiting events are spread, so that
@@ -44,6 +45,9 @@ type Outbox struct {
 
 	// Routes tells the URLs of the queues that an event type goes to.
 	Routes map[string][]string
+
+	// Metrics counts what was committed; may be nil.
+	Metrics *metrics.Recorder
 
 	Now func() time.Time
 }
@@ -103,6 +107,7 @@ func (o *Outbox) Commit(ctx context.Context, changes []types.TransactWriteItem, 
 	// The state is committed: the caller going away must not stop its event.
 	ctx = context.WithoutCancel(ctx)
 	for _, e := range events {
+		metrics.CountEvent(o.Metrics, e.Type())
 		if err := o.publish(ctx, e); err != nil {
 			slog.WarnContext(ctx, "event left to the sweep", "event", e.Type(), "error", err)
 		}
