@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/boot"
@@ -17,6 +18,6 @@ import (
 func main() {
 	var cfg status.ProjectorConfig
 	fn := boot.Start(&cfg)
-	projector := status.NewProjector(cfg, dynamodb.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), time.Now)
+	projector := status.NewProjector(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), time.Now, boot.NewID)
 	lambda.Start(batch.Handle(projector.HandleMessage))
 }

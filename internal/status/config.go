@@ -6,6 +6,11 @@ import "time"
 type ProjectorConfig struct {
 	Table          string `env:"STATUS_TABLE,required"`
 	ArchivesBucket string `env:"ARCHIVES_BUCKET,required"`
+
+	// The queue that the projector reads, and those of the services that own the videos.
+	StatusQueueURL      string `env:"STATUS_QUEUE_URL,required"`
+	VideoEventsQueueURL string `env:"VIDEO_EVENTS_QUEUE_URL,required"`
+	ControlQueueURL     string `env:"CONTROL_QUEUE_URL,required"`
 }
 
 // Config is what the environment says of the queries.

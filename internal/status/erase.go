@@ -27,14 +27,13 @@ func (p *Projector) export(ctx context.Context, r event.ExportRequested) error {
 	videos := []rest.Video{}
 	err := p.Store.People.Rows(ctx, r.UserID, func(items []dynamo.Item) error {
 		for _, item := range items {
-			if !isVisible(item) {
-				continue
-			}
 			found, err := dynamo.Unmarshal[row](item)
 			if err != nil {
 				return err
 			}
-			videos = append(videos, render(found.video(), locale.English))
+			if found.visible() {
+				videos = append(videos, render(found.video(), locale.English))
+			}
 		}
 		return nil
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fotograma/fotograma/internal/event"
@@ -34,6 +35,9 @@ type world struct {
 	projector *status.Projector
 	handler   http.Handler
 	objects   *s3.Client
+	queues    *sqs.Client
+	config    status.ProjectorConfig
+	ids       int
 	archives  string
 	now       time.Time
 	events    int
@@ -45,8 +49,17 @@ func newWorld(t *testing.T) *world {
 	env := cloud.Env(t, "StatusFunction")
 	w := &world{t: t, objects: s3.NewFromConfig(cloud.Config), archives: env["ARCHIVES_BUCKET"], now: noon}
 	now := func() time.Time { return w.now }
-	cfg := status.ProjectorConfig{Table: env["STATUS_TABLE"], ArchivesBucket: w.archives}
-	w.projector = status.NewProjector(cfg, dynamodb.NewFromConfig(cloud.Config), w.objects, now)
+	projector := cloud.Env(t, "ProjectorFunction")
+	cfg := status.ProjectorConfig{
+		Table: env["STATUS_TABLE"], ArchivesBucket: w.archives, StatusQueueURL: projector["STATUS_QUEUE_URL"],
+		VideoEventsQueueURL: projector["VIDEO_EVENTS_QUEUE_URL"], ControlQueueURL: projector["CONTROL_QUEUE_URL"],
+	}
+	w.queues = sqs.NewFromConfig(cloud.Config)
+	w.projector = status.NewProjector(cfg, dynamodb.NewFromConfig(cloud.Config), w.queues, w.objects, now, func() string {
+		w.ids++
+		return fmt.Sprintf("new-%d", w.ids)
+	})
+	w.config = cfg
 	store := w.projector.Store
 	api := httpapi.New(httpapi.Config{Now: now, NewID: func() string { return "r" }, Metrics: metrics.New(io.Discard, "Test", now)})
 	status.Register(api, &status.Queries{Store: store, Archives: &status.Archives{S3: w.objects, Bucket: w.archives}, Now: now})

@@ -1,0 +1,33 @@
+package status
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/platform/rebuild"
+)
+
+// rebuild has the read model made again. The services that own the videos are asked to
+// tell of all of them, which does no harm to what is there. From scratch, that is
+// deleted first: what events tell meanwhile is told again.
+func (p *Projector) rebuild(ctx context.Context, e event.Event, r event.RebuildRequested) error {
+	if r.FromScratch {
+		last, err := p.Walk.Page(ctx, r, func(items []dynamo.Item) error { return p.Store.Forget(ctx, items) })
+		if err != nil || !last {
+			return err
+		}
+	}
+	told, err := event.New(source, e.ID(), p.Walk.Now(), event.RebuildRequested{RebuildID: r.RebuildID})
+	if err != nil {
+		return err
+	}
+	slog.InfoContext(ctx, "owners asked to tell of their videos", "from_scratch", r.FromScratch)
+	for _, url := range p.Owners {
+		if err := rebuild.Send(ctx, p.Walk.SQS, url, []event.Event{told}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
