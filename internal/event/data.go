@@ -225,9 +225,9 @@ func (VideoDeleted) EventType() string { return "fotograma.video.deleted.v1" }
 
 // How far the upload of a video is, in a VideoSnapshot.
 const (
-	UploadAwaited   = "awaited"
-	UploadArrived   = "arrived"
-	UploadForgotten = "abandoned"
+	UploadAwaited = "awaited"
+	UploadArrived = "arrived"
+	UploadGivenUp = "abandoned"
 )
 
 // VideoSnapshot says once more what the video service knows of a video, for a read

@@ -136,7 +136,7 @@ func (r *row) take(s event.VideoSnapshot, at time.Time) {
 	switch s.Upload {
 	case event.UploadArrived:
 		r.advance(s.Run, at, step{status: rest.Queued})
-	case event.UploadForgotten:
+	case event.UploadGivenUp:
 		r.advance(s.Run, at, abandoned)
 	default:
 		r.advance(s.Run, at, step{status: rest.AwaitingUpload})
