@@ -12,12 +12,16 @@ import (
 
 	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/boot"
+	"github.com/fotograma/fotograma/internal/platform/cache"
 	"github.com/fotograma/fotograma/internal/status"
 )
 
 func main() {
 	var cfg status.ProjectorConfig
 	fn := boot.Start(&cfg)
-	projector := status.NewProjector(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), time.Now, boot.NewID)
+	projector := status.NewProjector(
+		cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS),
+		boot.Must(cache.Open(cfg.CacheURL, cfg.Table)), time.Now, boot.NewID,
+	)
 	lambda.Start(batch.Handle(projector.HandleMessage))
 }

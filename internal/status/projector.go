@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/cache"
 	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/logging"
@@ -27,6 +28,7 @@ type Projector struct {
 	Store   *Store
 	Exports export.Writer
 	Walk    *rebuild.Walk
+	Cache   *cache.Shared // nil for none that could be told
 
 	// Owners are the URLs of the queues of the services that own the videos.
 	Owners []string
@@ -34,7 +36,7 @@ type Projector struct {
 
 // NewProjector wires the projector.
 func NewProjector(
-	cfg ProjectorConfig, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, now func() time.Time, newID func() string,
+	cfg ProjectorConfig, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, kept *cache.Shared, now func() time.Time, newID func() string,
 ) *Projector {
 	return &Projector{
 		Store: &Store{
@@ -46,6 +48,7 @@ func NewProjector(
 			Segments: 1, // so that its end is the end of all
 			Now:      now, NewID: newID,
 		},
+		Cache:  kept,
 		Owners: []string{cfg.VideoEventsQueueURL, cfg.ControlQueueURL},
 	}
 }
@@ -53,7 +56,15 @@ func NewProjector(
 // HandleMessage projects the event of one message of the status queue, or does what
 // it asks of a person's data.
 func (p *Projector) HandleMessage(ctx context.Context, m events.SQSMessage) error {
-	return p.Store.People.Receive(ctx, m.Body, p.erase, p.handle)
+	err := p.Store.People.Receive(ctx, m.Body, p.erase, p.handle)
+	// Whatever came of it: part of it may be written, or all by a projection that died
+	// before it came to this.
+	if e, unreadable := event.Parse([]byte(m.Body)); unreadable == nil {
+		if person, nobody := event.Person(e); nobody == nil {
+			p.Cache.Forget(ctx, person)
+		}
+	}
+	return err
 }
 
 func (p *Projector) handle(ctx context.Context, e event.Event) error {

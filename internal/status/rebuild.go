@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
@@ -14,7 +15,7 @@ import (
 // deleted first: what events tell meanwhile is told again.
 func (p *Projector) rebuild(ctx context.Context, e event.Event, r event.RebuildRequested) error {
 	if r.FromScratch {
-		last, err := p.Walk.Page(ctx, r, func(items []dynamo.Item) error { return p.Store.Forget(ctx, items) })
+		last, err := p.Walk.Page(ctx, r, func(items []dynamo.Item) error { return p.forget(ctx, items) })
 		if err != nil || !last {
 			return err
 		}
@@ -27,6 +28,26 @@ func (p *Projector) rebuild(ctx context.Context, e event.Event, r event.RebuildR
 	for _, url := range p.Owners {
 		if err := rebuild.Send(ctx, p.Walk.SQS, url, []event.Event{told}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// forget deletes the videos among rows, and has the cache forget them.
+func (p *Projector) forget(ctx context.Context, items []dynamo.Item) error {
+	if err := p.Store.Forget(ctx, items); err != nil {
+		return err
+	}
+	last := ""
+	for _, item := range items {
+		k, err := dynamo.Unmarshal[dynamo.Key](item)
+		if err != nil {
+			return err
+		}
+		person, ok := strings.CutPrefix(k.PK, "user#")
+		if ok && person != last { // a person's rows follow each other
+			p.Cache.Forget(ctx, person)
+			last = person
 		}
 	}
 	return nil

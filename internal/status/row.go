@@ -154,8 +154,11 @@ func (r *row) visible() bool { return r.Deleted == nil && r.CreatedAt != nil }
 func (r *row) video() *Video {
 	v := &Video{
 		ID: r.ID, OwnerID: r.OwnerID, Filename: r.Filename, Size: r.Size, ContentType: r.ContentType,
-		Extraction: json.RawMessage(r.Extraction), Status: r.Status, Progress: r.Progress, Media: r.Media,
-		ErrorCode: r.ErrorCode, CreatedAt: *r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		Status: r.Status, Progress: r.Progress, Media: r.Media, ErrorCode: r.ErrorCode,
+		CreatedAt: *r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+	if r.Extraction != "" {
+		v.Extraction = json.RawMessage(r.Extraction)
 	}
 	if r.ExpiresAt != nil {
 		v.ExpiresAt = *r.ExpiresAt

@@ -55,14 +55,17 @@ func newWorld(t *testing.T) *world {
 		VideoEventsQueueURL: projector["VIDEO_EVENTS_QUEUE_URL"], ControlQueueURL: projector["CONTROL_QUEUE_URL"],
 	}
 	w.queues = sqs.NewFromConfig(cloud.Config)
-	w.projector = status.NewProjector(cfg, dynamodb.NewFromConfig(cloud.Config), w.queues, w.objects, now, func() string {
+	w.projector = status.NewProjector(cfg, dynamodb.NewFromConfig(cloud.Config), w.queues, w.objects, w.shared, now, func() string {
 		w.ids++
 		return fmt.Sprintf("new-%d", w.ids)
 	})
 	w.config = cfg
 	store := w.projector.Store
 	api := httpapi.New(httpapi.Config{Now: now, NewID: func() string { return "r" }, Metrics: metrics.New(io.Discard, "Test", now)})
-	status.Register(api, &status.Queries{Store: store, Archives: &status.Archives{S3: w.objects, Bucket: w.archives}, Now: now})
+	status.Register(api, &status.Queries{
+		Store: store, Archives: &status.Archives{S3: w.objects, Bucket: w.archives},
+		Cache: w.cache, Log: status.NewQueryLog(store.DB, store.Table, 30, now), Now: now,
+	})
 	w.handler = api.Handler()
 	return w
 }

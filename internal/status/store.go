@@ -22,6 +22,7 @@ import (
 //	pk             sk              what
 //	user#<id>      video#<id>      a video, or the tombstone of a deleted one
 //	user#<id>      erased          all that stays of an erased person: see package erasure
+//	queries#<id>   …               what they asked: see QueryLog
 //
 // The index "by_status" has one person's videos of one status. IDs sort by
 // time, and so do both.

@@ -178,7 +178,12 @@ func (t *Table) ClearPartition(ctx context.Context, pk string) error {
 
 // Rows gives all rows of a person to see, page by page.
 func (t *Table) Rows(ctx context.Context, userID string, see func([]dynamo.Item) error) error {
-	return t.pages(ctx, partition(userID), "", see)
+	return t.PartitionRows(ctx, partition(userID), see)
+}
+
+// PartitionRows gives all rows of a partition to see, page by page.
+func (t *Table) PartitionRows(ctx context.Context, pk string, see func([]dynamo.Item) error) error {
+	return t.pages(ctx, pk, "", see)
 }
 
 func (t *Table) pages(ctx context.Context, pk, only string, see func([]dynamo.Item) error) error {
