@@ -73,7 +73,7 @@ vuln: bin/govulncheck ## Look for known vulnerabilities in what is used
 
 .PHONY: unit
 unit: ## Test the packages, with the race detector; DynamoDB's against npm's dynalite
-	@infra/install ffmpeg ffprobe gcc libav npm python3 unzip
+	@infra/install ffmpeg ffprobe gcc libav npm python3 redis-server unzip
 	CGO_ENABLED=1 go test -race -tags oracle $$(go list ./... | grep -v /test/)
 
 .PHONY: thorough

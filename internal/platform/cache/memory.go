@@ -12,6 +12,10 @@ const (
 	// one may be: 32 MB together at most.
 	memoryEntries = 512
 	memoryBytes   = 64 << 10
+
+	// memoryKeep is how long an entry stays that nobody asks for; it is no longer good
+	// before.
+	memoryKeep = 10 * MemoryTTL
 )
 
 // memory is a store in this process.
@@ -20,7 +24,7 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{expirable.NewLRU[string, []byte](memoryEntries, nil, MemoryTTL)}
+	return &memory{expirable.NewLRU[string, []byte](memoryEntries, nil, memoryKeep)}
 }
 
 func (m *memory) get(_ context.Context, person, name string) ([]byte, string, error) {

@@ -16,7 +16,7 @@ import (
 const (
 	// patience is how long one call of the cache may take: several times what it takes
 	// in one data centre, and not much beside a read of the table.
-	patience = 100 * time.Millisecond
+	patience = 200 * time.Millisecond
 
 	// strikes is how many calls fail in a row before the cache is left alone, and
 	// rest for how long that is, until one call tries it again.
