@@ -108,9 +108,10 @@ test/browser/node_modules/.package-lock.json: test/browser/package-lock.json
 
 .PHONY: bench
 bench: ready ## Measure the engine against other ways, and the local stack's parts; BENCH=quick takes minutes
-	@infra/install ffmpeg ffprobe
+	@infra/install ffmpeg ffprobe redis-server
 	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick)
 	go test -run '^$$' -bench . ./internal/local/...
+	go test -run '^$$' -bench Polls -benchtime 1x ./internal/status
 
 .PHONY: api
 api: ## Write api/openapi.yaml anew from the code

@@ -23,7 +23,7 @@ func stackFlags(flags *pflag.FlagSet, o *local.Options) {
 	flags.StringVar(&o.AWSAddr, "aws-addr", "127.0.0.1:4566", "where S3, SQS, DynamoDB and SES listen")
 	flags.StringVar(&o.WebAddr, "addr", "127.0.0.1:8080", "where the API and the web app listen")
 	o.Endpoint = os.Getenv("AWS_ENDPOINT_URL")
-	o.SMTPURL = os.Getenv("SMTP_URL")
+	o.SMTPURL, o.CacheURL = os.Getenv("SMTP_URL"), os.Getenv("CACHE_URL")
 	o.Web, o.WebHeaders = web.Files(), web.Headers
 }
 
@@ -39,6 +39,8 @@ Environment:
   AWS_ENDPOINT_URL  use the S3, SQS, DynamoDB, SES and Secrets Manager of LocalStack,
                     MiniStack, Floci or moto there, with the AWS credentials of the
                     environment, instead of the built-in ones; "aws" for AWS itself
+  CACHE_URL         keep what people ask for again and again in this Redis or Valkey:
+                    redis://host:6379 or rediss://…
   SMTP_URL          relay mails there: smtp://user:password@host:port or smtps://…`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), o, cmd.ErrOrStderr()) },

@@ -86,15 +86,17 @@ func (w *world) project(data event.Data) {
 	w.deliver(w.message(data, w.events))
 }
 
-func (w *world) message(data event.Data, n int) events.SQSMessage {
-	w.t.Helper()
+func (w *world) message(data event.Data, n int) events.SQSMessage { return encoded(w.t, data, n) }
+
+func encoded(t testing.TB, data event.Data, n int) events.SQSMessage {
+	t.Helper()
 	e, err := event.New("/test", fmt.Sprint(n), noon.Add(time.Duration(n)*time.Second), data)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return messageOf(string(body))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -64,7 +65,7 @@ func Open(url, table string) (*Shared, error) {
 	options.ContextTimeoutEnabled = true
 	options.MaxRetries, options.DialerRetries = -1, 1
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	redis.SetLogger(silent{})
+	quieten()
 	return &Shared{
 		redis: redis.NewClient(options), prefix: table,
 		breaker: gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
@@ -84,6 +85,8 @@ func tell(_ string, from, to gobreaker.State) {
 		slog.Info("cache used again")
 	}
 }
+
+var quieten = sync.OnceFunc(func() { redis.SetLogger(silent{}) })
 
 // silent keeps the client from logging each failure by itself.
 type silent struct{}
