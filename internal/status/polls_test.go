@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -41,6 +42,7 @@ const (
 // BenchmarkPolls has browsers ask for their videos as the web app does, while videos
 // are processed, and counts what the queries read from DynamoDB.
 func BenchmarkPolls(b *testing.B) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // a line for each request
 	var uncached float64
 	for _, kind := range []string{"none", "memory", "shared"} {
 		b.Run(kind, func(b *testing.B) {
