@@ -234,8 +234,8 @@ func checkMessages(t *testing.T, template *sam.Template, queues []sam.EventSourc
 
 // bodies says how each function reads the messages of its queue.
 var bodies = map[string]func(t *testing.T, template *sam.Template, body string){
-	"ProcessFunction":        checkTask,
-	"DeadLetterFunction":     checkTask,
+	"ProcessFunction":    checkTask,
+	"DeadLetterFunction": checkTask,
 	"ProcessControlFunction": data(
 		of[event.CancelRequested](), of[event.VideoDeleted](), of[event.AccountErased](), of[event.ExportRequested](), of[event.RebuildRequested](),
 	),
