@@ -104,7 +104,7 @@ build/%/.installed: infra/%/requirements.txt
 
 .PHONY: unit
 unit: ## Test the packages, with the race detector; DynamoDB's against npm's dynalite
-	@infra/install ffmpeg ffprobe gcc libav npm python3 unzip
+	@infra/install ffmpeg ffprobe gcc libav npm python3 redis-server unzip
 	CGO_ENABLED=1 go test -race -tags oracle $$(go list ./... | grep -v /test/)
 
 .PHONY: thorough
@@ -182,9 +182,10 @@ reproducible: build/sam-cli/.installed ## Build the functions twice, in two fold
 
 .PHONY: bench
 bench: ready ## Measure the engine against other ways, and the local stack's parts; BENCH=quick takes minutes
-	@infra/install ffmpeg ffprobe
+	@infra/install ffmpeg ffprobe redis-server
 	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick)
 	go test -run '^$$' -bench . ./internal/local/...
+	go test -run '^$$' -bench Polls -benchtime 1x ./internal/status
 
 .PHONY: image-bench
 image-bench: build image ## Measure the image of ProcessFunction beside one with Debian's whole FFmpeg

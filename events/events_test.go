@@ -234,16 +234,18 @@ func checkMessages(t *testing.T, template *sam.Template, queues []sam.EventSourc
 
 // bodies says how each function reads the messages of its queue.
 var bodies = map[string]func(t *testing.T, template *sam.Template, body string){
-	"ProcessFunction":        checkTask,
-	"DeadLetterFunction":     checkTask,
-	"ProcessControlFunction": data(of[event.CancelRequested](), of[event.VideoDeleted](), of[event.AccountErased](), of[event.ExportRequested]()),
+	"ProcessFunction":    checkTask,
+	"DeadLetterFunction": checkTask,
+	"ProcessControlFunction": data(
+		of[event.CancelRequested](), of[event.VideoDeleted](), of[event.AccountErased](), of[event.ExportRequested](), of[event.RebuildRequested](),
+	),
 	"VideoEventsFunction": data(
 		of[event.ProcessingCompleted](), of[event.ProcessingFailed](), of[event.ProcessingCancelled](), of[event.ArchiveExpired](),
-		of[event.AccountErased](), of[event.ExportRequested](),
+		of[event.AccountErased](), of[event.ExportRequested](), of[event.RebuildRequested](),
 	),
 	"ProjectorFunction": data(
 		of[event.VideoRegistered](), of[event.VideoUploaded](), of[event.RetryRequested](),
-		of[event.UploadAbandoned](), of[event.VideoDeleted](),
+		of[event.UploadAbandoned](), of[event.VideoDeleted](), of[event.VideoSnapshot](), of[event.RebuildRequested](),
 		of[event.ProcessingStarted](), of[event.ProcessingProgressed](), of[event.ProcessingCompleted](),
 		of[event.ProcessingFailed](), of[event.ProcessingCancelled](), of[event.ArchiveExpired](),
 		of[event.AccountErased](), of[event.ExportRequested](),

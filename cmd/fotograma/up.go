@@ -27,7 +27,7 @@ func stackFlags(cmd *cobra.Command, o *local.Options) {
 	folder(cmd, "data-dir")
 	flags.StringVar(&o.ProcessExecutor, "process-executor", local.Programs, "how ProcessFunction runs: process, or docker for its image (make image)")
 	o.Endpoint = os.Getenv("AWS_ENDPOINT_URL")
-	o.SMTPURL = os.Getenv("SMTP_URL")
+	o.SMTPURL, o.CacheURL = os.Getenv("SMTP_URL"), os.Getenv("CACHE_URL")
 	o.Web, o.WebHeaders = web.Files(), web.Headers
 }
 
@@ -44,6 +44,8 @@ Environment:
   AWS_ENDPOINT_URL  use the S3, SQS, DynamoDB, SES and Secrets Manager of LocalStack,
                     MiniStack, Floci or moto there, with the AWS credentials of the
                     environment, instead of the built-in ones; "aws" for AWS itself
+  CACHE_URL         keep what people ask for again and again in this Redis or Valkey:
+                    redis://host:6379 or rediss://…
   SMTP_URL          relay mails there: smtp://user:password@host:port or smtps://…`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), o, cmd.ErrOrStderr()) },

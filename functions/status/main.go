@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/fotograma/fotograma/internal/platform/boot"
+	"github.com/fotograma/fotograma/internal/platform/cache"
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/status"
 )
@@ -17,8 +18,15 @@ func main() {
 	var cfg status.Config
 	fn := boot.Start(&cfg)
 	api := httpapi.New(httpapi.Config{Origin: cfg.WebOrigin, Metrics: fn.Metrics, Now: time.Now, NewID: boot.NewID})
+	kept := cache.NewMemory(fn.Metrics, time.Now)
+	if shared := boot.Must(cache.Open(cfg.CacheURL, cfg.Table)); shared != nil {
+		kept = cache.New(shared, fn.Metrics, time.Now)
+	}
+	db := dynamodb.NewFromConfig(fn.AWS)
 	status.Register(api, &status.Queries{
-		Store:    &status.Store{DB: dynamodb.NewFromConfig(fn.AWS), Table: cfg.Table},
+		Store:    &status.Store{DB: db, Table: cfg.Table},
+		Cache:    kept,
+		Log:      status.NewQueryLog(db, cfg.Table, cfg.QueryLogDays, time.Now),
 		Archives: &status.Archives{S3: s3.NewFromConfig(fn.AWS), Bucket: cfg.ArchivesBucket},
 		Now:      time.Now,
 	})

@@ -12,17 +12,12 @@ import (
 
 	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/boot"
-	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/video"
 )
 
 func main() {
 	var cfg video.ListenerConfig
 	fn := boot.Start(&cfg)
-	objects := s3.NewFromConfig(fn.AWS)
-	listener := &video.Listener{
-		Service: video.New(cfg.Config, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), objects, fn.Metrics, time.Now, boot.NewID),
-		Exports: export.Writer{S3: objects, Bucket: cfg.ArchivesBucket},
-	}
+	listener := video.NewListener(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), fn.Metrics, time.Now, boot.NewID)
 	lambda.Start(batch.Handle(listener.HandleMessage))
 }

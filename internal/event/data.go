@@ -28,6 +28,9 @@ type VideoRef struct {
 // EventSubject implements Data for the events of one video.
 func (r VideoRef) EventSubject() string { return r.VideoID }
 
+// Video gives the reference: all events of one video have it.
+func (r VideoRef) Video() VideoRef { return r }
+
 // Media is what was found out about the video: durations in seconds, width
 // and height in pixels as displayed, rotation in degrees clockwise.
 type Media struct {
@@ -198,6 +201,7 @@ func (UploadAbandoned) EventType() string { return "fotograma.video.upload_aband
 type RetryRequested struct {
 	VideoRef
 	Extraction json.RawMessage `json:"extraction"`
+	ExpiresAt  time.Time       `json:"expires_at"` // of the frames to come
 }
 
 // EventType implements Data.
@@ -218,6 +222,59 @@ type VideoDeleted struct {
 
 // EventType implements Data.
 func (VideoDeleted) EventType() string { return "fotograma.video.deleted.v1" }
+
+// How far the upload of a video is, in a VideoSnapshot.
+const (
+	UploadAwaited = "awaited"
+	UploadArrived = "arrived"
+	UploadGivenUp = "abandoned"
+)
+
+// VideoSnapshot says once more what the video service knows of a video, for a read
+// model that is made again. Its time is when that last changed: an event of then,
+// which is as true as any other that comes late.
+type VideoSnapshot struct {
+	VideoRef                    // the newest run
+	Filename    string          `json:"filename"`
+	Size        int64           `json:"size"` // bytes
+	ContentType string          `json:"content_type"`
+	Extraction  json.RawMessage `json:"extraction"` // of the newest run
+	CreatedAt   time.Time       `json:"created_at"`
+	ExpiresAt   time.Time       `json:"expires_at"`
+	Upload      string          `json:"upload"`
+}
+
+// EventType implements Data.
+func (VideoSnapshot) EventType() string { return "fotograma.video.snapshot.v1" }
+
+// RebuildRequested asks for the read model to be made again: the status service to
+// begin with that, and the services that own the videos to tell it of all their rows.
+// It is about nobody. Who works on one goes through a table page by page, and asks
+// itself for the next page by such an event.
+type RebuildRequested struct {
+	RebuildID string `json:"rebuild_id"`
+
+	// FromScratch has the status service delete what it has first.
+	FromScratch bool `json:"from_scratch,omitempty"`
+
+	// Segment of Segments is the part of the table that is gone through, 0 of 0
+	// before that has begun; After is the key of the last row that was seen.
+	Segment  int       `json:"segment,omitempty"`
+	Segments int       `json:"segments,omitempty"`
+	After    *TableKey `json:"after,omitempty"`
+}
+
+// TableKey is the key of a row of a service's own table.
+type TableKey struct {
+	PK string `json:"pk"`
+	SK string `json:"sk"`
+}
+
+// EventType implements Data.
+func (RebuildRequested) EventType() string { return "fotograma.status.rebuild_requested.v1" }
+
+// EventSubject implements Data.
+func (r RebuildRequested) EventSubject() string { return r.RebuildID }
 
 // ProcessingStarted says that a worker has the video.
 type ProcessingStarted struct {

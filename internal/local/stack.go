@@ -67,6 +67,9 @@ type Options struct {
 	// for Programs.
 	ProcessExecutor string
 
+	// CacheURL is the template's CacheUrl; empty for none.
+	CacheURL string
+
 	SMTPURL string // relays mails; empty for the inbox only
 
 	Output io.Writer // logs, for a person
@@ -213,6 +216,9 @@ func (s *Stack) reachAWS(ctx context.Context) error {
 // loadTemplate reads the template with what differs on one machine.
 func (s *Stack) loadTemplate(context.Context) error {
 	parameters := map[string]string{"Stage": "local", "WebOrigin": s.WebURL()}
+	if s.options.CacheURL != "" {
+		parameters["CacheUrl"] = s.options.CacheURL
+	}
 	maps.Copy(parameters, s.options.Parameters)
 	var err error
 	s.template, err = sam.Load(sam.Config{

@@ -17,6 +17,7 @@ type Config struct {
 	NotificationQueueURL string `env:"NOTIFICATION_QUEUE_URL,required"`
 	VideoEventsQueueURL  string `env:"VIDEO_EVENTS_QUEUE_URL,required"`
 	SegmentsQueueURL     string `env:"SEGMENTS_QUEUE_URL,required"`
+	ControlQueueURL      string `env:"CONTROL_QUEUE_URL"` // for the function that reads it
 
 	// RetentionDays is how long archives are kept.
 	RetentionDays int `env:"RETENTION_DAYS" envDefault:"7"`

@@ -11,11 +11,18 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/problem"
+	"github.com/fotograma/fotograma/internal/platform/rebuild"
 )
 
 // Control is what happens to jobs from outside their workers: people cancel, delete
 // and go, archives expire, and messages end in the dead-letter queue.
-type Control struct{ base }
+type Control struct {
+	base
+	Walk *rebuild.Walk
+
+	// StatusQueueURL is where the read model is told of all jobs.
+	StatusQueueURL string
+}
 
 // HandleCommand does what one message of the control queue asks for.
 func (c *Control) HandleCommand(ctx context.Context, m events.SQSMessage) error {
@@ -23,8 +30,11 @@ func (c *Control) HandleCommand(ctx context.Context, m events.SQSMessage) error 
 }
 
 func (c *Control) handle(ctx context.Context, e event.Event) error {
-	if e.Type() == (event.ExportRequested{}).EventType() {
+	switch e.Type() {
+	case event.ExportRequested{}.EventType():
 		return event.With(e, func(d event.ExportRequested) error { return c.export(ctx, d) })
+	case event.RebuildRequested{}.EventType():
+		return event.With(e, func(d event.RebuildRequested) error { return c.retell(ctx, d) })
 	}
 	ctx = logging.With(ctx, slog.String("video_id", e.Subject()))
 	switch e.Type() {
@@ -115,17 +125,17 @@ func (c *Control) Sweep(ctx context.Context) error {
 }
 
 func (c *Control) expire(ctx context.Context, job *Job) error {
-	var tell []event.Event
+	var tell *event.Event
 	if job.State == Completed { // else a later run has taken the archive's place in what people see
 		e, err := c.event(event.ArchiveExpired{VideoRef: job.Ref})
 		if err != nil {
 			return err
 		}
-		tell = append(tell, e)
+		tell = &e
 	}
 	if err := c.Objects.Remove(ctx, job.ArchiveKey, job.ManifestKey); err != nil {
 		return err
 	}
-	_, err := c.Store.Expire(ctx, job, tell...)
+	_, err := c.Store.Expire(ctx, job, tell)
 	return err
 }

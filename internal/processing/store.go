@@ -2,6 +2,7 @@ package processing
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -55,6 +56,11 @@ type jobRow struct {
 	ManifestKey string `dynamodbav:"manifest_key"`
 	DueAt       int64  `dynamodbav:"due_at"` // Unix seconds
 
+	// Told is the event that told last how far the job is, and Result the newest of
+	// those that told of an archive, in JSON: see retell.go.
+	Told   string `dynamodbav:"told"`
+	Result string `dynamodbav:"result"`
+
 	// Spread may be that of an earlier run, which a later one did not overwrite.
 	Spread *Spread `dynamodbav:"spread"`
 }
@@ -74,7 +80,7 @@ func (r *jobRow) job() *Job {
 func jobKey(videoID string) dynamo.Key { return dynamo.Key{PK: "video#" + videoID, SK: "job"} }
 
 // names are the attributes whose names DynamoDB reserves.
-var names = map[string]string{"#run": "run", "#state": "state", "#token": "token", "#ttl": "ttl"}
+var names = map[string]string{"#run": "run", "#state": "state", "#token": "token", "#ttl": "ttl", "#result": "result"}
 
 // write is an update of a row.
 type write struct {
@@ -107,16 +113,22 @@ func (s *Store) item(w write) types.TransactWriteItem {
 	}}
 }
 
-// commit writes a row and publishes events; false when the condition did not
-// hold.
-func (s *Store) commit(ctx context.Context, w write, events ...event.Event) (bool, error) {
-	return s.commitAll(ctx, []types.TransactWriteItem{s.item(w)}, events...)
+// tell writes a job's row, with the event that tells of it, and publishes that; false
+// when the condition did not hold.
+func (s *Store) tell(ctx context.Context, w write, e event.Event, also ...types.TransactWriteItem) (bool, error) {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return false, fmt.Errorf("encode %s: %w", e.Type(), err)
+	}
+	w.set = strings.Replace(w.set, "SET ", "SET told = :told, ", 1)
+	w.values[":told"] = dynamo.S(string(body))
+	return s.commitAll(ctx, append([]types.TransactWriteItem{s.item(w)}, also...), e)
 }
 
-// begin is commit for writes that may make a row: false also when its owner was
+// begin is tell for writes that may make a row: false also when its owner was
 // erased.
-func (s *Store) begin(ctx context.Context, ownerID string, w write, events ...event.Event) (bool, error) {
-	return s.commitAll(ctx, []types.TransactWriteItem{s.item(w), s.People.Standing(ownerID)}, events...)
+func (s *Store) begin(ctx context.Context, ownerID string, w write, e event.Event) (bool, error) {
+	return s.tell(ctx, w, e, s.People.Standing(ownerID))
 }
 
 func (s *Store) commitAll(ctx context.Context, writes []types.TransactWriteItem, events ...event.Event) (bool, error) {
@@ -324,9 +336,9 @@ func (s *Store) Sent(ctx context.Context, ref event.VideoRef, token string) erro
 // Complete ends a worker's job with its archive, and publishes the event;
 // errLost if the job is no longer its own.
 func (s *Store) Complete(ctx context.Context, ref event.VideoRef, token string, a event.Archive, completed event.Event) error {
-	ok, err := s.commit(ctx, write{
+	ok, err := s.tell(ctx, write{
 		key: jobKey(ref.VideoID),
-		set: "SET #state = :completed, archive_key = :archive, manifest_key = :manifest, " +
+		set: "SET #state = :completed, #result = :told, archive_key = :archive, manifest_key = :manifest, " +
 			"due = :due, due_at = :expires, #ttl = :ttl",
 		when: own,
 		values: ownedBy(token, dynamo.Item{
@@ -348,7 +360,7 @@ func (s *Store) Complete(ctx context.Context, ref event.VideoRef, token string, 
 // Fail ends a worker's job without an archive, and publishes the event; errLost
 // if the job is no longer its own.
 func (s *Store) Fail(ctx context.Context, ref event.VideoRef, token string, failed event.Event) error {
-	ok, err := s.commit(ctx, write{
+	ok, err := s.tell(ctx, write{
 		key: jobKey(ref.VideoID), set: "SET #state = :failed", when: own,
 		values: ownedBy(token, dynamo.Item{":failed": dynamo.S(string(Failed))}),
 	}, failed)
@@ -435,21 +447,28 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int32) ([]*Job, er
 	return jobs, nil
 }
 
-// Expire says that an archive has expired, and publishes the events that tell
-// of it; false when the job is not as it was read.
-func (s *Store) Expire(ctx context.Context, job *Job, events ...event.Event) (bool, error) {
+// Expire says that an archive has expired, and publishes the event that tells of it
+// if there is one; false when the job is not as it was read.
+func (s *Store) Expire(ctx context.Context, job *Job, e *event.Event) (bool, error) {
 	state := job.State
 	if state == Completed {
 		state = Expired
 	}
-	ok, err := s.commit(ctx, write{
+	w := write{
 		key:  jobKey(job.Ref.VideoID),
 		set:  "SET #state = :state REMOVE archive_key, manifest_key, due, due_at",
 		when: "#run = :run AND #state = :before",
 		values: dynamo.Item{
 			":run": dynamo.N(job.Ref.Run), ":before": dynamo.S(string(job.State)), ":state": dynamo.S(string(state)),
 		},
-	}, events...)
+	}
+	var ok bool
+	var err error
+	if e != nil {
+		ok, err = s.tell(ctx, w, *e)
+	} else {
+		ok, err = s.update(ctx, w)
+	}
 	if err != nil {
 		return false, fmt.Errorf("expire archive: %w", err)
 	}

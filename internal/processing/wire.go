@@ -11,6 +11,7 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
+	"github.com/fotograma/fotograma/internal/platform/rebuild"
 )
 
 // AWS is what the service reaches outside.
@@ -22,10 +23,9 @@ type AWS struct {
 	Calls *cost.Meter // counts what these clients are asked; may be nil
 }
 
-// NewControl wires what happens to jobs from outside their workers.
-func NewControl(cfg Config, aws AWS, m *metrics.Recorder, now func() time.Time, newID func() string) *Control {
+func newBase(cfg Config, aws AWS, m *metrics.Recorder, now func() time.Time, newID func() string) base {
 	box := &outbox.Outbox{DB: aws.DB, SQS: aws.Q, Table: cfg.Table, Routes: Routes(cfg), Metrics: m, Now: now}
-	return &Control{base{
+	return base{
 		Store: &Store{
 			DB: aws.DB, Table: cfg.Table, Outbox: box,
 			People: &erasure.Table{DB: aws.DB, Name: cfg.Table, Now: now},
@@ -35,13 +35,26 @@ func NewControl(cfg Config, aws AWS, m *metrics.Recorder, now func() time.Time, 
 		Metrics: m,
 		Now:     now,
 		NewID:   newID,
-	}}
+	}
+}
+
+// NewControl wires what happens to jobs from outside their workers. Only the function
+// that reads the control queue needs to know its URL.
+func NewControl(cfg Config, aws AWS, m *metrics.Recorder, now func() time.Time, newID func() string) *Control {
+	return &Control{
+		base: newBase(cfg, aws, m, now, newID),
+		Walk: &rebuild.Walk{
+			DB: aws.DB, SQS: aws.Q, Table: cfg.Table, QueueURL: cfg.ControlQueueURL, Source: source,
+			Segments: tellSegments, Now: now, NewID: newID,
+		},
+		StatusQueueURL: cfg.StatusQueueURL,
+	}
 }
 
 // NewWorker wires a worker.
 func NewWorker(cfg WorkerConfig, aws AWS, engine Engine, m *metrics.Recorder, now func() time.Time, newID func() string) *Worker {
 	return &Worker{
-		base:          NewControl(cfg.Config, aws, m, now, newID).base,
+		base:          newBase(cfg.Config, aws, m, now, newID),
 		Engine:        engine,
 		Plan:          cfg.PlanOptions(),
 		Processing:    &Queue{SQS: aws.Q, URL: cfg.QueueURL},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/fotograma/fotograma/internal/platform/cache"
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/platform/locale"
 	"github.com/fotograma/fotograma/internal/platform/problem"
@@ -25,6 +26,8 @@ import (
 type Queries struct {
 	Store    *Store
 	Archives *Archives
+	Cache    *cache.Cache // nil for none
+	Log      *QueryLog    // nil for none
 	Now      func() time.Time
 }
 
@@ -65,37 +68,46 @@ func health(context.Context, *struct{}) (*healthOutput, error) {
 }
 
 type listInput struct {
+	Conditional
 	Status rest.Status `query:"status" doc:"Only videos of this status."`
 	Cursor string      `query:"cursor" maxLength:"200" doc:"next_cursor of the page before."`
 	Limit  int         `query:"limit" minimum:"1" maximum:"100" default:"20"`
 }
 
-type listOutput struct {
-	Body struct {
-		Videos     []rest.Video `json:"videos"`
-		NextCursor string       `json:"next_cursor,omitempty" doc:"Absent on the last page."`
-	}
+// Page is one page of the list.
+type Page struct {
+	Videos     []rest.Video `json:"videos"`
+	NextCursor string       `json:"next_cursor,omitempty" doc:"Absent on the last page."`
+}
+
+// listed is a page as it is in the table.
+type listed struct {
+	Videos []*Video
+	More   bool
 }
 
 // GET /v1/videos
-func (h handlers) list(ctx context.Context, in *listInput) (*listOutput, error) {
+func (h handlers) list(ctx context.Context, in *listInput) (*answer[Page], error) {
 	after, err := parseCursor(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	videos, more, err := h.Store.List(ctx, httpapi.MustCaller(ctx).UserID, in.Status, after, in.Limit)
-	if err != nil {
-		return nil, err
+	asked := query{
+		route: "GET /v1/videos", name: fmt.Sprintf("list:%s:%s:%d", in.Status, after, in.Limit), ifNoneMatch: in.IfNoneMatch,
 	}
-	var out listOutput
-	out.Body.Videos = make([]rest.Video, len(videos))
-	for i, v := range videos {
-		out.Body.Videos[i] = render(v, httpapi.LocaleFrom(ctx))
-	}
-	if more {
-		out.Body.NextCursor = makeCursor(videos[len(videos)-1].ID)
-	}
-	return &out, nil
+	return respond(ctx, h.Queries, asked, func(ctx context.Context, user string) (listed, error) {
+		videos, more, err := h.Store.List(ctx, user, in.Status, after, in.Limit)
+		return listed{videos, more}, err
+	}, func(found listed, l locale.Locale) Page {
+		page := Page{Videos: make([]rest.Video, len(found.Videos))}
+		for i, v := range found.Videos {
+			page.Videos[i] = render(v, l)
+		}
+		if found.More {
+			page.NextCursor = makeCursor(found.Videos[len(found.Videos)-1].ID)
+		}
+		return page
+	})
 }
 
 // A cursor is the ID of the last video of a page. It is dressed so that nobody
@@ -120,36 +132,78 @@ type Ref struct {
 	ID string `path:"id" maxLength:"64" doc:"The video's ID."`
 }
 
-type getInput struct {
-	Ref
+// Conditional is what makes a request conditional.
+type Conditional struct {
 	IfNoneMatch []string `header:"If-None-Match" doc:"ETag of an earlier answer: 304 if nothing has changed."`
 }
 
-type getOutput struct {
+type getInput struct {
+	Ref
+	Conditional
+}
+
+// answer is an answer that has an ETag.
+type answer[T any] struct {
 	Status int
 	ETag   string `header:"ETag"`
 	Vary   string `header:"Vary"`
-	Body   rest.Video
+	Body   T
 }
 
 // GET /v1/videos/{id}
-func (h handlers) get(ctx context.Context, in *getInput) (*getOutput, error) {
-	v, err := h.Store.Get(ctx, httpapi.MustCaller(ctx).UserID, in.ID)
+func (h handlers) get(ctx context.Context, in *getInput) (*answer[rest.Video], error) {
+	asked := query{route: "GET /v1/videos/{id}", name: "video:" + in.ID, ifNoneMatch: in.IfNoneMatch}
+	return respond(ctx, h.Queries, asked, func(ctx context.Context, user string) (*Video, error) {
+		return h.Store.Get(ctx, user, in.ID)
+	}, render)
+}
+
+// query is a question that is asked again and again.
+type query struct {
+	route       string
+	name        string // of what is read for it, among the caller's
+	ifNoneMatch []string
+}
+
+// respond answers a query out of the cache, or what is read for it.
+//
+// Out of a process's own memory, which is not told of writes, there is one answer only:
+// that nothing has changed. So nobody is shown what is older than what they have seen,
+// whichever process answers them.
+func respond[Found, Shown any](
+	ctx context.Context, q *Queries, asked query,
+	read func(ctx context.Context, user string) (Found, error), show func(Found, locale.Locale) Shown,
+) (*answer[Shown], error) {
+	user, began := httpapi.MustCaller(ctx).UserID, q.Now()
+	out := answer[Shown]{Vary: "Accept-Language"}
+	use := func(found Found) bool {
+		out.Body = show(found, httpapi.LocaleFrom(ctx))
+		out.ETag = etagOf(out.Body)
+		out.Status = http.StatusOK
+		if matches(asked.ifNoneMatch, out.ETag) {
+			out.Status = http.StatusNotModified
+		}
+		return q.Cache.IsShared() || out.Status == http.StatusNotModified
+	}
+	found, hit, err := cache.Load(ctx, q.Cache, user, asked.name, use, func(ctx context.Context) (Found, error) { return read(ctx, user) })
+	if err == nil && !hit {
+		use(found)
+	}
+	q.Log.note(ctx, entry{User: user, Route: asked.route, Status: statusOf(out.Status, err), Hit: hit, Took: q.Now().Sub(began)})
 	if err != nil {
 		return nil, err
 	}
-	out := getOutput{Status: http.StatusOK, Vary: "Accept-Language"}
-	out.Body = render(v, httpapi.LocaleFrom(ctx))
-	raw, err := json.Marshal(out.Body)
+	return &out, nil
+}
+
+// etagOf makes the entity tag of a body.
+func etagOf(body any) string {
+	raw, err := json.Marshal(body)
 	if err != nil {
-		return nil, fmt.Errorf("encode video: %w", err)
+		return "" // nor can it be answered: see where it is
 	}
 	sum := sha256.Sum256(raw)
-	out.ETag = `"` + hex.EncodeToString(sum[:12]) + `"`
-	if matches(in.IfNoneMatch, out.ETag) {
-		out.Status = http.StatusNotModified
-	}
-	return &out, nil
+	return `"` + hex.EncodeToString(sum[:12]) + `"`
 }
 
 // matches does the weak comparison of RFC 9110, section 13.1.2.
@@ -171,7 +225,7 @@ type downloadOutput struct {
 
 // GET /v1/videos/{id}/download
 func (h handlers) download(ctx context.Context, in *Ref) (*downloadOutput, error) {
-	v, err := h.ready(ctx, in.ID)
+	v, err := h.ready(ctx, "GET /v1/videos/{id}/download", in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +245,7 @@ type manifestOutput struct {
 
 // GET /v1/videos/{id}/manifest
 func (h handlers) manifest(ctx context.Context, in *Ref) (*manifestOutput, error) {
-	v, err := h.ready(ctx, in.ID)
+	v, err := h.ready(ctx, "GET /v1/videos/{id}/manifest", in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -206,9 +260,17 @@ func (h handlers) manifest(ctx context.Context, in *Ref) (*manifestOutput, error
 	return &manifestOutput{Status: http.StatusSeeOther, ContentType: "application/json", Location: url}, err
 }
 
-// ready finds a video whose archive is there.
-func (h handlers) ready(ctx context.Context, id string) (*Video, error) {
-	v, err := h.Store.Get(ctx, httpapi.MustCaller(ctx).UserID, id)
+// ready finds a video whose archive is there. It does not ask the cache, so that nothing
+// is signed for what was deleted.
+func (h handlers) ready(ctx context.Context, route, id string) (*Video, error) {
+	user, began := httpapi.MustCaller(ctx).UserID, h.Now()
+	v, err := h.isReady(ctx, user, id)
+	h.Log.note(ctx, entry{User: user, Route: route, Status: statusOf(http.StatusOK, err), Took: h.Now().Sub(began)})
+	return v, err
+}
+
+func (h handlers) isReady(ctx context.Context, user, id string) (*Video, error) {
+	v, err := h.Store.Get(ctx, user, id)
 	if err != nil {
 		return nil, err
 	}

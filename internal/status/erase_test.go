@@ -14,6 +14,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
+	"github.com/fotograma/fotograma/internal/status"
 )
 
 // rowsOf gives the keys of a person's rows.
@@ -51,6 +52,7 @@ func TestNoEventBringsAnErasedPersonBack(t *testing.T) {
 		event.ProcessingFailed{VideoRef: ref, Filename: "a.mp4", Code: "stalled"},
 		event.ProcessingCancelled{VideoRef: ref},
 		event.ArchiveExpired{VideoRef: ref},
+		event.VideoSnapshot{VideoRef: ref, CreatedAt: noon},
 		event.VideoDeleted{VideoRef: ref},
 		event.ExportRequested{UserID: "ana", ExportID: "x"},
 		event.AccountErased{UserID: "ana"},
@@ -80,7 +82,7 @@ func TestAnErasureDuringAProjectionWins(t *testing.T) {
 	w := newWorld(t)
 	err := w.projector.Store.People.Guard(t.Context(), "ana", func() error {
 		w.project(event.AccountErased{UserID: "ana"})
-		return w.projector.Store.Describe(t.Context(), noon, event.VideoRegistered{
+		return status.Describe(t.Context(), w.projector.Store, event.VideoRegistered{
 			VideoRef: event.VideoRef{VideoID: "v1", OwnerID: "ana", Run: 1}, CreatedAt: noon,
 		})
 	})

@@ -2,7 +2,6 @@ package status
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -10,114 +9,147 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/cache"
 	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/rebuild"
 	"github.com/fotograma/fotograma/internal/platform/rest"
 )
+
+// source is the CloudEvents source of this service's events.
+const source = "/status"
 
 // Projector writes the read model.
 type Projector struct {
 	Store   *Store
 	Exports export.Writer
+	Walk    *rebuild.Walk
+	Cache   *cache.Shared // nil for none that could be told
+
+	// Owners are the URLs of the queues of the services that own the videos.
+	Owners []string
 }
 
 // NewProjector wires the projector.
-func NewProjector(cfg ProjectorConfig, db *dynamodb.Client, objects *s3.Client, now func() time.Time) *Projector {
+func NewProjector(
+	cfg ProjectorConfig, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, kept *cache.Shared, now func() time.Time, newID func() string,
+) *Projector {
 	return &Projector{
 		Store: &Store{
 			DB: db, Table: cfg.Table, People: &erasure.Table{DB: db, Name: cfg.Table, Now: now},
 		},
 		Exports: export.Writer{S3: objects, Bucket: cfg.ArchivesBucket},
+		Walk: &rebuild.Walk{
+			DB: db, SQS: queues, Table: cfg.Table, QueueURL: cfg.StatusQueueURL, Source: source,
+			Segments: 1, // so that its end is the end of all
+			Now:      now, NewID: newID,
+		},
+		Cache:  kept,
+		Owners: []string{cfg.VideoEventsQueueURL, cfg.ControlQueueURL},
 	}
 }
 
 // HandleMessage projects the event of one message of the status queue, or does what
 // it asks of a person's data.
 func (p *Projector) HandleMessage(ctx context.Context, m events.SQSMessage) error {
-	return p.Store.People.Receive(ctx, m.Body, p.erase, p.handle)
+	err := p.Store.People.Receive(ctx, m.Body, p.erase, p.handle)
+	// Whatever came of it: part of it may be written, or all by a projection that died
+	// before it came to this.
+	if e, unreadable := event.Parse([]byte(m.Body)); unreadable == nil {
+		if person, nobody := event.Person(e); nobody == nil {
+			p.Cache.Forget(ctx, person)
+		}
+	}
+	return err
 }
 
 func (p *Projector) handle(ctx context.Context, e event.Event) error {
-	if e.Type() == (event.ExportRequested{}).EventType() {
+	switch e.Type() {
+	case event.ExportRequested{}.EventType():
 		return event.With(e, func(d event.ExportRequested) error { return p.export(ctx, d) })
+	case event.RebuildRequested{}.EventType():
+		return event.With(e, func(d event.RebuildRequested) error { return p.rebuild(ctx, e, d) })
 	}
 	return p.project(logging.With(ctx, slog.String("video_id", e.Subject())), e)
 }
 
 func (p *Projector) project(ctx context.Context, e event.Event) error {
+	at := e.Time()
 	switch e.Type() {
 	case event.VideoRegistered{}.EventType():
-		return event.With(e, func(d event.VideoRegistered) error { return p.Store.Describe(ctx, e.Time(), d) })
-	case event.VideoUploaded{}.EventType():
-		return advance(ctx, p, e, func(d event.VideoUploaded) Change {
-			return Change{Ref: d.VideoRef, Status: rest.Queued}
+		return merge(ctx, p, e, func(d event.VideoRegistered, r *row) {
+			r.describe(d)
+			r.ask(d.Run, d.Extraction, d.ExpiresAt)
+			r.advance(d.Run, at, step{status: rest.AwaitingUpload})
 		})
+	case event.VideoSnapshot{}.EventType():
+		return merge(ctx, p, e, func(d event.VideoSnapshot, r *row) { r.take(d, at) })
+	case event.VideoUploaded{}.EventType():
+		return merge(ctx, p, e, func(d event.VideoUploaded, r *row) { r.advance(d.Run, at, step{status: rest.Queued}) })
 	case event.RetryRequested{}.EventType():
-		return event.With(e, func(d event.RetryRequested) error {
-			return errors.Join(
-				p.Store.Extract(ctx, d.VideoRef, d.Extraction),
-				p.Store.Advance(ctx, Change{Ref: d.VideoRef, At: e.Time(), Status: rest.Queued}))
+		return merge(ctx, p, e, func(d event.RetryRequested, r *row) {
+			r.ask(d.Run, d.Extraction, d.ExpiresAt)
+			r.advance(d.Run, at, step{status: rest.Queued})
 		})
 	case event.ProcessingStarted{}.EventType():
-		return advance(ctx, p, e, func(d event.ProcessingStarted) Change {
-			return Change{Ref: d.VideoRef, Status: rest.Processing}
-		})
+		return merge(ctx, p, e, func(d event.ProcessingStarted, r *row) { r.advance(d.Run, at, step{status: rest.Processing}) })
 	case event.ProcessingProgressed{}.EventType():
-		return event.With(e, func(d event.ProcessingProgressed) error {
-			return p.Store.Progress(ctx, Change{Ref: d.VideoRef, At: e.Time(), Status: rest.Processing, Progress: d.Progress})
+		return merge(ctx, p, e, func(d event.ProcessingProgressed, r *row) {
+			r.advance(d.Run, at, step{status: rest.Processing, progress: d.Progress})
 		})
 	case event.ProcessingCompleted{}.EventType():
-		return advance(ctx, p, e, completed)
+		return merge(ctx, p, e, func(d event.ProcessingCompleted, r *row) {
+			r.learn(d)
+			r.advance(d.Run, at, step{status: rest.Completed, progress: 1})
+		})
 	case event.ProcessingFailed{}.EventType():
-		return advance(ctx, p, e, func(d event.ProcessingFailed) Change {
-			return Change{Ref: d.VideoRef, Status: rest.Failed, Set: map[string]any{"error_code": d.Code}}
+		return merge(ctx, p, e, func(d event.ProcessingFailed, r *row) {
+			r.advance(d.Run, at, step{status: rest.Failed, code: d.Code})
 		})
 	case event.UploadAbandoned{}.EventType():
-		return advance(ctx, p, e, abandoned)
+		return merge(ctx, p, e, func(d event.UploadAbandoned, r *row) { r.advance(d.Run, at, abandoned) })
 	case event.ProcessingCancelled{}.EventType():
-		return advance(ctx, p, e, func(d event.ProcessingCancelled) Change {
-			return Change{Ref: d.VideoRef, Status: rest.Cancelled}
-		})
+		return merge(ctx, p, e, func(d event.ProcessingCancelled, r *row) { r.advance(d.Run, at, step{status: rest.Cancelled}) })
 	case event.ArchiveExpired{}.EventType():
-		return advance(ctx, p, e, func(d event.ArchiveExpired) Change {
-			return Change{Ref: d.VideoRef, Status: rest.Expired, Progress: 1}
+		return merge(ctx, p, e, func(d event.ArchiveExpired, r *row) {
+			r.advance(d.Run, at, step{status: rest.Expired, progress: 1})
 		})
 	case event.VideoDeleted{}.EventType():
-		return event.With(e, func(d event.VideoDeleted) error { return p.Store.Bury(ctx, d.VideoRef, e.Time()) })
+		return merge(ctx, p, e, func(_ event.VideoDeleted, r *row) { r.Deleted = &at })
 	default:
 		return fmt.Errorf("%w: no projection of %s", event.ErrMalformed, e.Type())
 	}
 }
 
-// advance projects an event that is a step of a video.
-func advance[T event.Data](ctx context.Context, p *Projector, e event.Event, change func(T) Change) error {
+// aboutVideo is the data of an event that is about one video.
+type aboutVideo interface {
+	event.Data
+	Video() event.VideoRef
+}
+
+// merge projects an event of one video.
+func merge[T aboutVideo](ctx context.Context, p *Projector, e event.Event, say func(T, *row)) error {
 	return event.With(e, func(data T) error {
-		c := change(data)
-		c.At = e.Time()
-		return p.Store.Advance(ctx, c)
+		return p.Store.Merge(ctx, data.Video(), func(r *row) { say(data, r) })
 	})
 }
 
-func completed(d event.ProcessingCompleted) Change {
-	c := Change{
-		Ref: d.VideoRef, Status: rest.Completed, Progress: 1,
-		Set: map[string]any{
-			"media": d.Media, "archive": d.Archive,
-			"expires_at": d.Archive.ExpiresAt, "ttl": d.Archive.ExpiresAt.Add(keep).Unix(),
-		},
-	}
-	if len(d.Warnings) > 0 {
-		c.Set["warnings"] = d.Warnings
-	}
-	return c
-}
-
-func abandoned(d event.UploadAbandoned) Change {
-	return Change{
-		Ref: d.VideoRef, Status: rest.Failed,
-		Set: map[string]any{"error_code": "upload_abandoned"},
+// take says all that a snapshot does.
+func (r *row) take(s event.VideoSnapshot, at time.Time) {
+	r.describe(event.VideoRegistered{
+		VideoRef: s.VideoRef, Filename: s.Filename, Size: s.Size, ContentType: s.ContentType, CreatedAt: s.CreatedAt,
+	})
+	r.ask(s.Run, s.Extraction, s.ExpiresAt)
+	switch s.Upload {
+	case event.UploadArrived:
+		r.advance(s.Run, at, step{status: rest.Queued})
+	case event.UploadGivenUp:
+		r.advance(s.Run, at, abandoned)
+	default:
+		r.advance(s.Run, at, step{status: rest.AwaitingUpload})
 	}
 }

@@ -3,8 +3,8 @@
 // queries read it, and nothing in it is known first-hand: it can be thrown away
 // and made again.
 //
-// Events come late, twice and out of order. A video's position, made of its run
-// and how far that run is, only ever grows, so an old event changes nothing.
+// Events come late, twice and out of order, and all once more when the model is made
+// again. What they say is merged so that none of this matters: see row.go.
 package status
 
 import (
@@ -32,21 +32,4 @@ type Video struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	ExpiresAt   time.Time
-}
-
-// position orders what can be said of a video: a later run is further than an
-// earlier one, and within a run each step than the one before. Completed, failed
-// and cancelled are one step: the first of them stands.
-func position(run int, s rest.Status) int {
-	const steps = 10
-	step := map[rest.Status]int{
-		rest.AwaitingUpload: 0,
-		rest.Queued:         1,
-		rest.Processing:     2,
-		rest.Completed:      3,
-		rest.Failed:         3,
-		rest.Cancelled:      3,
-		rest.Expired:        4,
-	}
-	return run*steps + step[s]
 }

@@ -16,10 +16,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/local/localtest"
+	"github.com/fotograma/fotograma/internal/platform/cache"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
@@ -34,25 +36,47 @@ type world struct {
 	projector *status.Projector
 	handler   http.Handler
 	objects   *s3.Client
+	queues    *sqs.Client
+	config    status.ProjectorConfig
+	ids       int
+	cache     *cache.Cache
+	shared    *cache.Shared
 	archives  string
 	now       time.Time
 	events    int
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, with ...func(*world)) *world {
 	t.Helper()
 	cloud := localtest.Start(t)
 	env := cloud.Env(t, "StatusFunction")
 	w := &world{t: t, objects: s3.NewFromConfig(cloud.Config), archives: env["ARCHIVES_BUCKET"], now: noon}
-	now := func() time.Time { return w.now }
-	cfg := status.ProjectorConfig{Table: env["STATUS_TABLE"], ArchivesBucket: w.archives}
-	w.projector = status.NewProjector(cfg, dynamodb.NewFromConfig(cloud.Config), w.objects, now)
+	now := w.clock
+	for _, equip := range with {
+		equip(w)
+	}
+	projector := cloud.Env(t, "ProjectorFunction")
+	cfg := status.ProjectorConfig{
+		Table: env["STATUS_TABLE"], ArchivesBucket: w.archives, StatusQueueURL: projector["STATUS_QUEUE_URL"],
+		VideoEventsQueueURL: projector["VIDEO_EVENTS_QUEUE_URL"], ControlQueueURL: projector["CONTROL_QUEUE_URL"],
+	}
+	w.queues = sqs.NewFromConfig(cloud.Config)
+	w.projector = status.NewProjector(cfg, dynamodb.NewFromConfig(cloud.Config), w.queues, w.objects, w.shared, now, func() string {
+		w.ids++
+		return fmt.Sprintf("new-%d", w.ids)
+	})
+	w.config = cfg
 	store := w.projector.Store
 	api := httpapi.New(httpapi.Config{Now: now, NewID: func() string { return "r" }, Metrics: metrics.New(io.Discard, "Test", now)})
-	status.Register(api, &status.Queries{Store: store, Archives: &status.Archives{S3: w.objects, Bucket: w.archives}, Now: now})
+	status.Register(api, &status.Queries{
+		Store: store, Archives: &status.Archives{S3: w.objects, Bucket: w.archives},
+		Cache: w.cache, Log: status.NewQueryLog(store.DB, store.Table, 30, now), Now: now,
+	})
 	w.handler = api.Handler()
 	return w
 }
+
+func (w *world) clock() time.Time { return w.now }
 
 // project lets the projector see that something happened, a second after what
 // was told before.
@@ -62,18 +86,22 @@ func (w *world) project(data event.Data) {
 	w.deliver(w.message(data, w.events))
 }
 
-func (w *world) message(data event.Data, n int) events.SQSMessage {
-	w.t.Helper()
+func (w *world) message(data event.Data, n int) events.SQSMessage { return encoded(w.t, data, n) }
+
+func encoded(t testing.TB, data event.Data, n int) events.SQSMessage {
+	t.Helper()
 	e, err := event.New("/test", fmt.Sprint(n), noon.Add(time.Duration(n)*time.Second), data)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return events.SQSMessage{Body: string(body)}
+	return messageOf(string(body))
 }
+
+func messageOf(body string) events.SQSMessage { return events.SQSMessage{Body: body} }
 
 func (w *world) deliver(m events.SQSMessage) {
 	w.t.Helper()
@@ -146,6 +174,37 @@ func story(id string) []struct {
 	}
 }
 
+// snapshot is what the video service says of the story once more.
+func snapshot(id string) event.VideoSnapshot {
+	v := registered(id)
+	return event.VideoSnapshot{
+		VideoRef: ref(id, 2), Filename: v.Filename, Size: v.Size, ContentType: v.ContentType,
+		Extraction: json.RawMessage(`{"mode":"fps","fps":2}`), CreatedAt: v.CreatedAt, ExpiresAt: v.ExpiresAt, Upload: event.UploadArrived,
+	}
+}
+
+// What the owners of a video tell once more makes the same of it.
+func TestAVideoIsMadeAgainOfWhatItsOwnersTell(t *testing.T) {
+	w := newWorld(t)
+	for _, step := range story("v1") {
+		w.project(step.data)
+	}
+	want := w.get("ana", "/v1/videos/v1").Body.String()
+	messages := []events.SQSMessage{w.message(snapshot("v1"), 7), w.message(completed("v1", 2), 9), w.message(event.ArchiveExpired{VideoRef: ref("v1", 2)}, 10)}
+	for range messages {
+		messages = append(messages[1:], messages[0])
+		if err := w.projector.Store.Forget(t.Context(), []dynamo.Item{(dynamo.Key{PK: "user#ana", SK: "video#v1"}).Item()}); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range messages {
+			w.deliver(m)
+		}
+		if diff := cmp.Diff(want, w.get("ana", "/v1/videos/v1").Body.String()); diff != "" {
+			t.Errorf("(-before +made again):\n%s", diff)
+		}
+	}
+}
+
 func TestAVideoGoesItsWay(t *testing.T) {
 	w := newWorld(t)
 	for i, step := range story("v1") {
@@ -176,12 +235,13 @@ func TestTheOrderOfEventsDoesNotMatter(t *testing.T) {
 			m := w.message(step.data, i+1)
 			messages = append(messages, m, m)
 		}
+		messages = append(messages, w.message(snapshot(id), 7)) // of the retry, which is event 7
 		rng.Shuffle(len(messages), func(i, j int) { messages[i], messages[j] = messages[j], messages[i] })
 		for _, m := range messages {
 			w.deliver(m)
 		}
 		got := decode(t, w.get("ana", "/v1/videos/"+id))
-		for _, name := range []string{"status", "progress", "extraction", "error", "updated_at"} {
+		for _, name := range []string{"status", "progress", "extraction", "error", "updated_at", "expires_at", "media", "archive", "warnings", "size"} {
 			if diff := cmp.Diff(want[name], got[name]); diff != "" {
 				t.Errorf("round %d: %s (-in order +shuffled):\n%s", round, name, diff)
 			}

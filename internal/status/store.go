@@ -2,13 +2,12 @@ package status
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"time"
+	"reflect"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/expression"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/fotograma/fotograma/internal/event"
@@ -23,11 +22,12 @@ import (
 //	pk             sk              what
 //	user#<id>      video#<id>      a video, or the tombstone of a deleted one
 //	user#<id>      erased          all that stays of an erased person: see package erasure
+//	queries#<id>   …               what they asked: see QueryLog
 //
 // The index "by_status" has one person's videos of one status. IDs sort by
 // time, and so do both.
 //
-// IAM: the projector needs dynamodb:PutItem and UpdateItem on the table and what
+// IAM: the projector needs dynamodb:GetItem, PutItem and Scan on the table and what
 // package erasure needs, the queries GetItem and Query on it and its index.
 type Store struct {
 	DB     *dynamodb.Client
@@ -35,195 +35,97 @@ type Store struct {
 	People *erasure.Table // for the projector
 }
 
-type row struct {
-	dynamo.Key
-	ID          string         `dynamodbav:"id"`
-	OwnerID     string         `dynamodbav:"owner_id"`
-	Filename    string         `dynamodbav:"filename"`
-	Size        int64          `dynamodbav:"size"`
-	ContentType string         `dynamodbav:"content_type"`
-	Extraction  string         `dynamodbav:"extraction"` // JSON
-	Status      rest.Status    `dynamodbav:"status"`
-	Progress    float64        `dynamodbav:"progress"`
-	Media       *event.Media   `dynamodbav:"media"`
-	Archive     *event.Archive `dynamodbav:"archive"`
-	Warnings    []string       `dynamodbav:"warnings"`
-	ErrorCode   string         `dynamodbav:"error_code"`
-	CreatedAt   time.Time      `dynamodbav:"created_at"`
-	UpdatedAt   time.Time      `dynamodbav:"updated_at"`
-	ExpiresAt   time.Time      `dynamodbav:"expires_at"`
+func videoKey(ownerID, videoID string) dynamo.Key {
+	return dynamo.Key{PK: "user#" + ownerID, SK: videoPrefix + videoID}
 }
 
-func (r *row) video() *Video {
-	return &Video{
-		ID: r.ID, OwnerID: r.OwnerID, Filename: r.Filename, Size: r.Size, ContentType: r.ContentType,
-		Extraction: json.RawMessage(r.Extraction), Status: r.Status, Progress: r.Progress, Media: r.Media,
-		Archive: r.Archive, Warnings: r.Warnings, ErrorCode: r.ErrorCode,
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, ExpiresAt: r.ExpiresAt,
+const videoPrefix = "video#"
+
+// Merge puts what an event says into a video's row; where that changes nothing,
+// nothing is written. It reads, merges and writes if nobody else has meanwhile, and
+// else does so again: of those who try at once one always gets on.
+func (s *Store) Merge(ctx context.Context, ref event.VideoRef, say func(*row)) error {
+	for {
+		before, err := s.row(ctx, ref.OwnerID, ref.VideoID)
+		if err != nil {
+			return err
+		}
+		after := before
+		after.merge(ref, say)
+		if reflect.DeepEqual(before, after) {
+			return nil
+		}
+		after.Revision++
+		err = s.put(ctx, before.Revision, after)
+		if err == nil || !dynamo.ConditionFailed(err) {
+			return err
+		}
 	}
 }
 
-func videoKey(ownerID, videoID string) dynamo.Key {
-	return dynamo.Key{PK: "user#" + ownerID, SK: "video#" + videoID}
+func (s *Store) put(ctx context.Context, revision int, r row) error {
+	item, err := dynamo.Marshal(r)
+	if err != nil {
+		return err
+	}
+	in := &dynamodb.PutItemInput{
+		TableName: &s.Table, Item: item, ConditionExpression: aws.String("attribute_not_exists(revision)"),
+	}
+	if revision > 0 {
+		in.ConditionExpression = aws.String("revision = :revision")
+		in.ExpressionAttributeValues = dynamo.Item{":revision": dynamo.N(revision)}
+	}
+	if _, err := s.DB.PutItem(ctx, in); err != nil {
+		return fmt.Errorf("write video: %w", err)
+	}
+	return nil
 }
 
-// keep is how long a row stays after its files have gone, and a tombstone after
-// the deletion: longer than any event is under way.
-const keep = 30 * 24 * time.Hour
+// row reads a video's row, which is empty but for its key if there is none.
+func (s *Store) row(ctx context.Context, ownerID, videoID string) (row, error) {
+	key := videoKey(ownerID, videoID)
+	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.Table, Key: key.Item(), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return row{}, fmt.Errorf("get video: %w", err)
+	}
+	if out.Item == nil {
+		return row{Key: key}, nil
+	}
+	return dynamo.Unmarshal[row](out.Item)
+}
 
+// ownerStatus is the partition of the index "by_status".
 func ownerStatus(ownerID string, s rest.Status) string { return ownerID + "#" + string(s) }
 
-// Describe writes what does not change about a video. What other events have
-// said of it already stays.
-func (s *Store) Describe(ctx context.Context, at time.Time, v event.VideoRegistered) error {
-	set := expression.
-		Set(expression.Name("id"), expression.Value(v.VideoID)).
-		Set(expression.Name("owner_id"), expression.Value(v.OwnerID)).
-		Set(expression.Name("filename"), expression.Value(v.Filename)).
-		Set(expression.Name("size"), expression.Value(v.Size)).
-		Set(expression.Name("content_type"), expression.Value(v.ContentType)).
-		Set(expression.Name("created_at"), expression.Value(v.CreatedAt))
-	return s.update(ctx, v.VideoRef, setFirst(set, map[string]any{
-		"extraction":     string(v.Extraction),
-		"extraction_run": v.Run,
-		"status":         rest.AwaitingUpload,
-		"owner_status":   ownerStatus(v.OwnerID, rest.AwaitingUpload),
-		"position":       position(v.Run, rest.AwaitingUpload),
-		"progress":       0,
-		"updated_at":     at,
-		"expires_at":     v.ExpiresAt,
-		"ttl":            v.ExpiresAt.Add(keep).Unix(),
-	}), expression.Name("deleted").AttributeNotExists())
-}
-
-// Extract writes what a run extracts, unless that of a later one is there.
-func (s *Store) Extract(ctx context.Context, ref event.VideoRef, extraction json.RawMessage) error {
-	run := expression.Name("extraction_run")
-	set := expression.
-		Set(run, expression.Value(ref.Run)).
-		Set(expression.Name("extraction"), expression.Value(string(extraction)))
-	newer := run.AttributeNotExists().Or(run.LessThan(expression.Value(ref.Run)))
-	return s.update(ctx, ref, set, expression.Name("deleted").AttributeNotExists().And(newer))
-}
-
-// setFirst sets attributes that are not there yet.
-func setFirst(set expression.UpdateBuilder, values map[string]any) expression.UpdateBuilder {
-	for name, value := range values {
-		set = set.Set(expression.Name(name), expression.IfNotExists(expression.Name(name), expression.Value(value)))
-	}
-	return set
-}
-
-// Change is one step of a video.
-type Change struct {
-	Ref    event.VideoRef
-	At     time.Time
-	Status rest.Status
-
-	// Progress is set with every change: 0 to 1.
-	Progress float64
-
-	// Set are further attributes of the row.
-	Set map[string]any
-}
-
-// results are the attributes that tell how a run ended: a step that does not
-// set them belongs to a run that has none yet.
-var results = []string{"archive", "error_code", "warnings"}
-
-// Advance writes a step, unless the video is there or further already.
-func (s *Store) Advance(ctx context.Context, c Change) error {
-	at := position(c.Ref.Run, c.Status)
-	further := expression.Name("position").AttributeNotExists().
-		Or(expression.Name("position").LessThan(expression.Value(at)))
-	return s.update(ctx, c.Ref, c.builder(at), expression.Name("deleted").AttributeNotExists().And(further))
-}
-
-// Progress writes how far a video is, unless it is further already.
-func (s *Store) Progress(ctx context.Context, c Change) error {
-	at := position(c.Ref.Run, c.Status)
-	name, value := expression.Name("position"), expression.Value(at)
-	further := name.AttributeNotExists().Or(name.LessThan(value)).
-		Or(name.Equal(value).And(expression.Name("progress").LessThan(expression.Value(c.Progress))))
-	return s.update(ctx, c.Ref, c.builder(at), expression.Name("deleted").AttributeNotExists().And(further))
-}
-
-func (c Change) builder(at int) expression.UpdateBuilder {
-	set := expression.
-		Set(expression.Name("status"), expression.Value(c.Status)).
-		Set(expression.Name("owner_status"), expression.Value(ownerStatus(c.Ref.OwnerID, c.Status))).
-		Set(expression.Name("position"), expression.Value(at)).
-		Set(expression.Name("progress"), expression.Value(c.Progress)).
-		Set(expression.Name("updated_at"), expression.Value(c.At))
-	for name, value := range c.Set {
-		set = set.Set(expression.Name(name), expression.Value(value))
-	}
-	for _, name := range results {
-		_, kept := c.Set[name]
-		if c.Status == rest.Expired && name != "error_code" {
-			kept = true // it is told when and of what there was an archive
+// Forget deletes the videos among rows of the table, and tombstones of videos.
+func (s *Store) Forget(ctx context.Context, items []dynamo.Item) error {
+	var keys []dynamo.Item
+	for _, item := range items {
+		k, err := dynamo.Unmarshal[dynamo.Key](item)
+		if err != nil {
+			return err
 		}
-		if !kept {
-			set = set.Remove(expression.Name(name))
+		if strings.HasPrefix(k.SK, videoPrefix) {
+			keys = append(keys, k.Item())
 		}
 	}
-	return set
+	return s.People.Delete(ctx, keys)
 }
 
-// update writes unless the condition does not hold, which is no error: the
-// event was old.
-func (s *Store) update(ctx context.Context, ref event.VideoRef, set expression.UpdateBuilder, unless expression.ConditionBuilder) error {
-	expr, err := expression.NewBuilder().WithUpdate(set).WithCondition(unless).Build()
-	if err != nil {
-		return fmt.Errorf("build update: %w", err)
-	}
-	_, err = s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                 &s.Table,
-		Key:                       videoKey(ref.OwnerID, ref.VideoID).Item(),
-		UpdateExpression:          expr.Update(),
-		ConditionExpression:       expr.Condition(),
-		ExpressionAttributeNames:  expr.Names(),
-		ExpressionAttributeValues: expr.Values(),
-	})
-	if err != nil && !dynamo.ConditionFailed(err) {
-		return fmt.Errorf("update video: %w", err)
-	}
-	return nil
-}
-
-// Bury puts a tombstone in the place of a video: events that come later must
-// not bring it back.
-func (s *Store) Bury(ctx context.Context, ref event.VideoRef, at time.Time) error {
-	item := videoKey(ref.OwnerID, ref.VideoID).Item()
-	item["deleted"] = dynamo.S(at.UTC().Format(time.RFC3339))
-	item["ttl"] = dynamo.N(at.Add(keep).Unix())
-	_, err := s.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.Table, Item: item})
-	if err != nil {
-		return fmt.Errorf("bury video: %w", err)
-	}
-	return nil
-}
-
-// visible holds for rows that are videos: not tombstones, and described.
+// visible is row.visible as DynamoDB takes it.
 const visible = "attribute_not_exists(deleted) AND attribute_exists(created_at)"
-
-func isVisible(item dynamo.Item) bool { return item["deleted"] == nil && item["created_at"] != nil }
 
 // Get finds a video. It gives problem.NotFound when there is none, or it is
 // another person's.
 func (s *Store) Get(ctx context.Context, ownerID, videoID string) (*Video, error) {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: videoKey(ownerID, videoID).Item(), ConsistentRead: aws.Bool(true),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("get video: %w", err)
-	}
-	if !isVisible(out.Item) {
-		return nil, problem.New(problem.NotFound)
-	}
-	r, err := dynamo.Unmarshal[row](out.Item)
+	r, err := s.row(ctx, ownerID, videoID)
 	if err != nil {
 		return nil, err
+	}
+	if !r.visible() {
+		return nil, problem.New(problem.NotFound)
 	}
 	return r.video(), nil
 }

@@ -17,6 +17,7 @@ type Config struct {
 type ListenerConfig struct {
 	Config
 	ArchivesBucket string `env:"ARCHIVES_BUCKET,required"`
+	QueueURL       string `env:"VIDEO_EVENTS_QUEUE_URL,required"` // its own
 }
 
 // Limits are the limits of uploads, and of people.

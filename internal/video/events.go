@@ -8,10 +8,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/export"
+	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/problem"
+	"github.com/fotograma/fotograma/internal/platform/rebuild"
 )
 
 // Listener learns from the other services what videos count for, and does what is
@@ -19,6 +24,23 @@ import (
 type Listener struct {
 	*Service
 	Exports export.Writer
+	Walk    *rebuild.Walk
+
+	// StatusQueueURL is where the read model is told of all videos.
+	StatusQueueURL string
+}
+
+// NewListener wires the listener.
+func NewListener(cfg ListenerConfig, db *dynamodb.Client, queues *sqs.Client, objects *s3.Client, m *metrics.Recorder, now func() time.Time, newID func() string) *Listener {
+	return &Listener{
+		Service: New(cfg.Config, db, queues, objects, m, now, newID),
+		Exports: export.Writer{S3: objects, Bucket: cfg.ArchivesBucket},
+		Walk: &rebuild.Walk{
+			DB: db, SQS: queues, Table: cfg.Table, QueueURL: cfg.QueueURL, Source: source,
+			Segments: tellSegments, Now: now, NewID: newID,
+		},
+		StatusQueueURL: cfg.StatusQueueURL,
+	}
 }
 
 // HandleMessage handles the event of one message of the video events queue.
@@ -40,6 +62,8 @@ func (l *Listener) handle(ctx context.Context, e event.Event) error {
 		return event.With(e, func(d event.ArchiveExpired) error { return l.learn(ctx, d.VideoRef, e.Time(), expired(d.VideoRef)) })
 	case event.ExportRequested{}.EventType():
 		return event.With(e, func(d event.ExportRequested) error { return l.export(ctx, d) })
+	case event.RebuildRequested{}.EventType():
+		return event.With(e, func(d event.RebuildRequested) error { return l.retell(ctx, d) })
 	default:
 		return fmt.Errorf("%w: nothing to learn from %s", event.ErrMalformed, e.Type())
 	}

@@ -143,6 +143,7 @@ func (s *Service) create(ctx context.Context, v *Video, key string, request []by
 	if err != nil {
 		return nil, err
 	}
+	v.ChangedAt = e.Time()
 	err = s.charged(ctx, v.OwnerID, change, v.CreatedAt, func() error {
 		return s.Store.Create(ctx, v, key, request, s.Limits, e)
 	})
@@ -281,6 +282,7 @@ func (s *Service) markUploaded(ctx context.Context, v *Video) (*Video, error) {
 	if err != nil {
 		return nil, err
 	}
+	after.ChangedAt = e.Time()
 	if err := s.Store.Update(ctx, v, &after, e); errors.Is(err, errChanged) {
 		return s.uploaded(ctx, v)
 	} else if err != nil {
@@ -402,10 +404,11 @@ func (s *Service) Retry(ctx context.Context, ownerID, videoID string, extraction
 	if err != nil {
 		return nil, fmt.Errorf("encode extraction: %w", err)
 	}
-	e, err := s.event(&after, event.RetryRequested{VideoRef: after.ref(), Extraction: raw})
+	e, err := s.event(&after, event.RetryRequested{VideoRef: after.ref(), Extraction: raw, ExpiresAt: after.ExpiresAt})
 	if err != nil {
 		return nil, err
 	}
+	after.ChangedAt = e.Time()
 	now := s.Now()
 	err = s.charged(ctx, ownerID, v.Usage.change(after.Usage), now, func() error {
 		return s.Store.Begin(ctx, v, &after, now, s.Limits, e)
@@ -434,6 +437,7 @@ func (s *Service) Delete(ctx context.Context, ownerID, videoID string) error {
 	if err != nil {
 		return err
 	}
+	after.ChangedAt = e.Time()
 	// The row first: when the removal fails, the event still has the file
 	// removed; the other way round a row could stay without its file.
 	if err := s.Store.Update(ctx, v, &after, e); errors.Is(err, errChanged) {
@@ -495,6 +499,7 @@ func (s *Service) settle(ctx context.Context, v *Video) error {
 	if err != nil {
 		return err
 	}
+	after.ChangedAt = e.Time()
 	if err := s.Store.Update(ctx, v, &after, e); err != nil {
 		return err
 	}

@@ -31,17 +31,18 @@ import (
 
 // world is the video service over local AWS, with a clock of its own.
 type world struct {
-	t        *testing.T
-	cloud    aws.Config
-	cfg      video.Config
-	archives string
-	service  *video.Service
-	handler  http.Handler
-	db       *dynamodb.Client
-	queues   *sqs.Client
-	objects  *s3.Client
-	ids      atomic.Int64
-	clock    atomic.Int64 // seconds after now
+	t         *testing.T
+	cloud     aws.Config
+	cfg       video.Config
+	listening video.ListenerConfig
+	archives  string
+	service   *video.Service
+	handler   http.Handler
+	db        *dynamodb.Client
+	queues    *sqs.Client
+	objects   *s3.Client
+	ids       atomic.Int64
+	clock     atomic.Int64 // seconds after now
 }
 
 func newWorld(t *testing.T) *world {
@@ -52,7 +53,7 @@ func newWorld(t *testing.T) *world {
 	if err := env.ParseWithOptions(&cfg, env.Options{Environment: cloud.Env(t, "VideoEventsFunction")}); err != nil {
 		t.Fatal(err)
 	}
-	w.archives = cfg.ArchivesBucket
+	w.archives, w.listening = cfg.ArchivesBucket, cfg
 	if err := env.ParseWithOptions(&w.cfg, env.Options{Environment: cloud.Env(t, "VideoFunction")}); err != nil {
 		t.Fatal(err)
 	}

@@ -68,6 +68,7 @@ type videoRow struct {
 	PartSize int64  `dynamodbav:"part_size,omitempty"`
 
 	CreatedAt      time.Time `dynamodbav:"created_at"`
+	ChangedAt      time.Time `dynamodbav:"changed_at"`
 	UploadDeadline time.Time `dynamodbav:"upload_deadline"`
 	ExpiresAt      time.Time `dynamodbav:"expires_at"`
 
@@ -95,7 +96,7 @@ func (s *Store) rowOf(v *Video) (videoRow, error) {
 		Key: videoKey(v.OwnerID, v.ID), ID: v.ID, OwnerID: v.OwnerID, Filename: v.Filename, Size: v.Size,
 		ContentType: v.ContentType, SHA256: v.SHA256, Extraction: string(extraction),
 		State: v.State, Run: v.Run, UploadID: v.UploadID, PartSize: v.PartSize,
-		CreatedAt: v.CreatedAt, UploadDeadline: v.UploadDeadline, ExpiresAt: v.ExpiresAt,
+		CreatedAt: v.CreatedAt, ChangedAt: v.ChangedAt, UploadDeadline: v.UploadDeadline, ExpiresAt: v.ExpiresAt,
 		Usage: v.Usage, Revision: v.Revision,
 		TTL: v.ExpiresAt.Add(rowSlack).Unix(),
 	}
@@ -116,8 +117,8 @@ func (r *videoRow) video() (*Video, error) {
 	return &Video{
 		ID: r.ID, OwnerID: r.OwnerID, Filename: r.Filename, Size: r.Size, ContentType: r.ContentType,
 		SHA256: r.SHA256, Extraction: extraction, State: r.State, Run: r.Run, UploadID: r.UploadID,
-		PartSize: r.PartSize, CreatedAt: r.CreatedAt, UploadDeadline: r.UploadDeadline, ExpiresAt: r.ExpiresAt,
-		Usage: r.Usage, Revision: r.Revision,
+		PartSize: r.PartSize, CreatedAt: r.CreatedAt, ChangedAt: r.ChangedAt, UploadDeadline: r.UploadDeadline,
+		ExpiresAt: r.ExpiresAt, Usage: r.Usage, Revision: r.Revision,
 	}, nil
 }
 

@@ -49,6 +49,7 @@ type Video struct {
 	PartSize int64  // bytes; 0 for one POST
 
 	CreatedAt      time.Time
+	ChangedAt      time.Time // when the event was of what last happened
 	UploadDeadline time.Time
 	ExpiresAt      time.Time
 

@@ -213,7 +213,7 @@ var shapes = map[string]reflect.Type{
 	"CreateAPIKeyOutputBody": reflect.TypeFor[client.CreatedAPIKey](), "CreateInputBody": reflect.TypeFor[client.NewVideo](),
 	"CreateOutputBody": reflect.TypeFor[client.CreatedVideo](), "DownloadOutputBody": reflect.TypeFor[client.Download](),
 	"ExportBody": reflect.TypeFor[client.Export](), "ExportFileBody": reflect.TypeFor[client.ExportFile](), "Extraction": reflect.TypeFor[client.Extraction](),
-	"ListOutputBody": reflect.TypeFor[client.Page](), "Media": reflect.TypeFor[client.Media](), "Notice": reflect.TypeFor[client.Notice](),
+	"Page": reflect.TypeFor[client.Page](), "Media": reflect.TypeFor[client.Media](), "Notice": reflect.TypeFor[client.Notice](),
 	"NotificationBody": reflect.TypeFor[client.Notification](), "NotificationsOutputBody": reflect.TypeFor[client.NotificationPage](),
 	"EmailPreferences": reflect.TypeFor[client.EmailPreferences](), "EmailChanges": reflect.TypeFor[client.EmailChanges](),
 	"Quota": reflect.TypeFor[client.Quota](), "Quotas": reflect.TypeFor[client.Quotas](), "RegisterInputBody": reflect.TypeFor[client.NewUser](),

@@ -72,7 +72,6 @@ var quiet = []string{
 	"Dead letters", "Oldest dead letter", "Alarms that ring",
 	"Failed by our fault", "Errors per minute", "Errors of functions per minute", "Throttles per minute",
 	"Refused by SES", "Came back", "Called spam", "What came back, per minute",
-	"Answered from the cache", "Cache, per second",
 }
 
 // walk has people do what they do: videos that work, alone and in segments, one that

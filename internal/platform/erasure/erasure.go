@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -175,13 +176,18 @@ func (t *Table) ClearPartition(ctx context.Context, pk string) error {
 				keys = append(keys, k.Item())
 			}
 		}
-		return t.delete(ctx, keys)
+		return t.Delete(ctx, keys)
 	})
 }
 
 // Rows gives all rows of a person to see, page by page.
 func (t *Table) Rows(ctx context.Context, userID string, see func([]dynamo.Item) error) error {
-	return t.pages(ctx, partition(userID), "", see)
+	return t.PartitionRows(ctx, partition(userID), see)
+}
+
+// PartitionRows gives all rows of a partition to see, page by page.
+func (t *Table) PartitionRows(ctx context.Context, pk string, see func([]dynamo.Item) error) error {
+	return t.pages(ctx, pk, "", see)
 }
 
 func (t *Table) pages(ctx context.Context, pk, only string, see func([]dynamo.Item) error) error {
@@ -205,8 +211,8 @@ func (t *Table) pages(ctx context.Context, pk, only string, see func([]dynamo.It
 	return nil
 }
 
-// delete deletes rows by their keys.
-func (t *Table) delete(ctx context.Context, keys []dynamo.Item) error {
+// Delete deletes rows by their keys.
+func (t *Table) Delete(ctx context.Context, keys []dynamo.Item) error {
 	const atOnce = 25 // DynamoDB takes so many
 	for chunk := range slices.Chunk(keys, atOnce) {
 		requests := make([]types.WriteRequest, len(chunk))
@@ -216,7 +222,7 @@ func (t *Table) delete(ctx context.Context, keys []dynamo.Item) error {
 		for left := map[string][]types.WriteRequest{t.Name: requests}; len(left) > 0; {
 			out, err := t.DB.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: left})
 			if err != nil {
-				return fmt.Errorf("delete a person's rows: %w", err)
+				return fmt.Errorf("delete rows: %w", err)
 			}
 			left = out.UnprocessedItems
 		}
@@ -254,5 +260,14 @@ func (t *Table) repeat(ctx context.Context, r row, erase func(ctx context.Contex
 	if !over {
 		return nil
 	}
-	return t.delete(ctx, []dynamo.Item{r.Item()})
+	return t.Delete(ctx, []dynamo.Item{r.Item()})
+}
+
+// Buried tells whether an item is the tombstone of a person, and whose.
+func Buried(item dynamo.Item) (userID string, ok bool) {
+	k, err := dynamo.Unmarshal[dynamo.Key](item)
+	if err != nil || k.SK != tombstone {
+		return "", false
+	}
+	return strings.CutPrefix(k.PK, partition(""))
 }

@@ -10,14 +10,17 @@ import (
 )
 
 // Receive reads an event from the body of a message and has it handled, under
-// Guard, or the person erased if that is what it says. The error wraps
-// event.ErrMalformed when it can never be understood.
+// Guard, or the person erased if that is what it says. What is about nobody is handled
+// as it is. The error wraps event.ErrMalformed when it can never be understood.
 func (t *Table) Receive(
 	ctx context.Context, body string, erase func(ctx context.Context, userID string) error, handle func(context.Context, event.Event) error,
 ) error {
 	e, err := event.Parse([]byte(body))
 	if err != nil {
 		return fmt.Errorf("read event: %w", err)
+	}
+	if e.Type() == (event.RebuildRequested{}).EventType() {
+		return handle(logging.With(ctx, slog.String("event", e.Type()), slog.String("rebuild_id", e.Subject())), e)
 	}
 	person, err := event.Person(e)
 	if err != nil {

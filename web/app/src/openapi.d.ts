@@ -971,11 +971,6 @@ export interface components {
         ListAPIKeysOutputBody: {
             keys: components["schemas"]["ApiKeyBody"][];
         };
-        ListOutputBody: {
-            /** @description Absent on the last page. */
-            next_cursor?: string;
-            videos: components["schemas"]["Video"][] | null;
-        };
         ListPartsOutputBody: {
             parts: components["schemas"]["StoredPart"][] | null;
         };
@@ -1047,6 +1042,11 @@ export interface components {
             /** @description Absent on the last page. */
             next_cursor?: string;
             notifications: components["schemas"]["NotificationBody"][] | null;
+        };
+        Page: {
+            /** @description Absent on the last page. */
+            next_cursor?: string;
+            videos: components["schemas"]["Video"][] | null;
         };
         PreferencesInputBody: {
             email: components["schemas"]["EmailChanges"];
@@ -3154,7 +3154,10 @@ export interface operations {
                 cursor?: string;
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /** @description ETag of an earlier answer: 304 if nothing has changed. */
+                "If-None-Match"?: string[] | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3163,10 +3166,12 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
+                    Vary?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody"];
+                    "application/json": components["schemas"]["Page"];
                 };
             };
             /** @description Unauthorized */

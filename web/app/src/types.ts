@@ -12,7 +12,7 @@ export type Format = NonNullable<Extraction["format"]>;
 
 /** Sizes are in bytes, progress is from 0 to 1. A video's extraction has all defaults. */
 export type Video = Omit<Schemas["Video"], "extraction"> & { extraction: Extraction };
-export interface VideoPage { videos: Video[] | null; next_cursor?: string }
+export type VideoPage = Omit<Schemas["Page"], "videos"> & { videos: Video[] | null };
 export const statuses = ["awaiting_upload", "queued", "processing", "completed", "failed", "cancelled", "expired"] as const satisfies Video["status"][];
 export type Status = (typeof statuses)[number];
 

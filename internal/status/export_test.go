@@ -1,0 +1,12 @@
+package status
+
+import (
+	"context"
+
+	"github.com/fotograma/fotograma/internal/event"
+)
+
+// Describe writes what a projection does that has begun, whatever guards it.
+func Describe(ctx context.Context, s *Store, v event.VideoRegistered) error {
+	return s.Merge(ctx, v.VideoRef, func(r *row) { r.describe(v) })
+}
