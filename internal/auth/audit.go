@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -159,7 +158,7 @@ func isNobody(userID string) bool {
 // next one; that is empty after the last. It gives problem.InvalidRequest for a
 // cursor of nowhere.
 func (s *Service) auditLog(ctx context.Context, userID, cursor string, limit int) ([]auditEntry, string, error) {
-	after, err := parseAuditCursor(cursor)
+	after, err := httpapi.ParseCursor(cursor, auditPrefix)
 	if err != nil {
 		return nil, "", err
 	}
@@ -238,24 +237,5 @@ func (s *Store) auditPage(ctx context.Context, userID string, oldest time.Time, 
 	if page.LastEvaluatedKey == nil {
 		return entries, "", nil
 	}
-	return entries, makeAuditCursor(next), nil
-}
-
-// A cursor is the sort key of the last entry of a page. It is dressed so that
-// nobody makes one.
-func makeAuditCursor(sk string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte("v1:" + sk))
-}
-
-// parseAuditCursor gives the sort key of a cursor; empty for none.
-func parseAuditCursor(cursor string) (string, error) {
-	if cursor == "" {
-		return "", nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	sk, ok := strings.CutPrefix(string(raw), "v1:")
-	if err != nil || !ok || !strings.HasPrefix(sk, auditPrefix) || len(sk) > 200 {
-		return "", problem.In(problem.InvalidRequest, "query.cursor", "must be next_cursor of a page before")
-	}
-	return sk, nil
+	return entries, httpapi.MakeCursor(next), nil
 }

@@ -86,7 +86,7 @@ type notificationsOutput struct {
 
 // GET /v1/notifications
 func (h handlers) list(ctx context.Context, in *listInput) (*notificationsOutput, error) {
-	after, err := parseCursor(in.Cursor)
+	after, err := httpapi.ParseCursor(in.Cursor, "")
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (h handlers) list(ctx context.Context, in *listInput) (*notificationsOutput
 		}
 	}
 	if more {
-		out.Body.NextCursor = makeCursor(mails[len(mails)-1].eventID())
+		out.Body.NextCursor = httpapi.MakeCursor(mails[len(mails)-1].eventID())
 	}
 	return &out, nil
 }

@@ -51,19 +51,3 @@ func FuzzToken(f *testing.F) {
 		}
 	})
 }
-
-func FuzzCursor(f *testing.F) {
-	f.Add("")
-	f.Add(makeCursor("01J00000000000000000000000"))
-	f.Add("djE6")
-	f.Add("e30")
-	f.Fuzz(func(t *testing.T, cursor string) {
-		id, err := parseCursor(cursor)
-		if _, ok := errors.AsType[*problem.Error](err); err != nil && !ok {
-			t.Errorf("refused with %v", err)
-		}
-		if err == nil && (id == "") != (cursor == "") {
-			t.Errorf("%q is %q", cursor, id)
-		}
-	})
-}

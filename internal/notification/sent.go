@@ -2,7 +2,6 @@ package notification
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
-	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
 // mailPrefix is what the sort keys of mails begin with; the ID of the event follows.
@@ -62,22 +60,4 @@ func (s *Store) sent(ctx context.Context, userID, after string, limit int) (mail
 		return mails[:limit], true, nil
 	}
 	return mails, false, nil
-}
-
-// A cursor is the ID of the event of the last mail of a page. It is dressed so that
-// nobody builds upon that.
-func makeCursor(eventID string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte("v1:" + eventID))
-}
-
-func parseCursor(cursor string) (string, error) {
-	if cursor == "" {
-		return "", nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	id, ok := strings.CutPrefix(string(raw), "v1:")
-	if err != nil || !ok || id == "" {
-		return "", problem.In(problem.InvalidRequest, "query.cursor", "must be next_cursor of a page before")
-	}
-	return id, nil
 }

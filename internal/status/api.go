@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -88,7 +87,7 @@ type listed struct {
 
 // GET /v1/videos
 func (h handlers) list(ctx context.Context, in *listInput) (*answer[Page], error) {
-	after, err := parseCursor(in.Cursor)
+	after, err := httpapi.ParseCursor(in.Cursor, "")
 	if err != nil {
 		return nil, err
 	}
@@ -104,26 +103,10 @@ func (h handlers) list(ctx context.Context, in *listInput) (*answer[Page], error
 			page.Videos[i] = render(v, l)
 		}
 		if found.More {
-			page.NextCursor = makeCursor(found.Videos[len(found.Videos)-1].ID)
+			page.NextCursor = httpapi.MakeCursor(found.Videos[len(found.Videos)-1].ID)
 		}
 		return page
 	})
-}
-
-// A cursor is the ID of the last video of a page. It is dressed so that nobody
-// builds upon that.
-func makeCursor(id string) string { return base64.RawURLEncoding.EncodeToString([]byte("v1:" + id)) }
-
-func parseCursor(cursor string) (string, error) {
-	if cursor == "" {
-		return "", nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	id, ok := strings.CutPrefix(string(raw), "v1:")
-	if err != nil || !ok || id == "" {
-		return "", problem.In(problem.InvalidRequest, "query.cursor", "must be next_cursor of a page before")
-	}
-	return id, nil
 }
 
 // Ref is the path of one video. It is exported since huma passes over embedded
