@@ -71,11 +71,11 @@ var quiet = []string{
 	"Workers busy", "Running now", "Messages of the notification queue",
 	"Dead letters", "Oldest dead letter", "Alarms that ring",
 	"Failed by our fault", "Errors per minute", "Errors of functions per minute", "Throttles per minute",
-	"Refused by SES", "Came back", "Called spam", "What came back, per minute",
+	"Refused by SES", "Came back", "Called spam", "What came back, per minute", "Cache, per second",
 }
 
 // walk has people do what they do: videos that work, alone and in segments, one that
-// does not, and far too many requests.
+// does not, asking whether anything is new, and far too many requests.
 func (s *stack) walk(t *testing.T) {
 	t.Helper()
 	p := s.person(t, "en")
@@ -88,6 +88,11 @@ func (s *stack) walk(t *testing.T) {
 	}
 	p.wait(p.upload("none.mp4", []byte("this is no video"), "").ID)
 	p.waitMails(3)
+
+	etag := p.call("GET", "/v1/videos", nil).header.Get("ETag")
+	for range 20 { // as a page does that stands open
+		p.call("GET", "/v1/videos", nil, "If-None-Match: "+etag)
+	}
 
 	var crowd sync.WaitGroup
 	for range 200 {
