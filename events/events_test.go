@@ -253,6 +253,7 @@ var bodies = map[string]func(t *testing.T, template *sam.Template, body string){
 		of[event.EmailChanged](), of[event.ProcessingCompleted](), of[event.ProcessingFailed](),
 		of[event.AccountErased](), of[event.ExportRequested](),
 	),
+	"WebhookFunction": data(of[event.WebhookDue]()),
 }
 
 // checkTask reads a message of the processing or the segments queue. What S3 says

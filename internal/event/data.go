@@ -307,3 +307,16 @@ type ArchiveExpired struct {
 
 // EventType implements Data.
 func (ArchiveExpired) EventType() string { return "fotograma.processing.archive_expired.v1" }
+
+// WebhookDue asks for a message to be brought to a person's webhook. It does not
+// leave notification.
+type WebhookDue struct {
+	UserID     string `json:"user_id"`
+	DeliveryID string `json:"delivery_id"`
+}
+
+// EventType implements Data.
+func (WebhookDue) EventType() string { return "fotograma.notification.webhook_due.v1" }
+
+// EventSubject implements Data.
+func (w WebhookDue) EventSubject() string { return w.UserID }

@@ -13,10 +13,17 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
-// Settings tells a person which mails they got, and keeps which they want.
+// Settings tells a person what they were sent, and keeps what they want to be sent.
 type Settings struct {
 	Store        *Store
 	Unsubscribes *Unsubscribes
+	Secrets      *WebhookSecrets
+	Webhooks     *Webhooks
+	NewID        func() string
+	Now          func() time.Time
+
+	// Loopback allows webhooks on this machine, over plain HTTP: see WebhookReach.
+	Loopback bool
 }
 
 // Register adds the routes of the settings to an API.
@@ -33,12 +40,23 @@ func Register(api *httpapi.API, s *Settings) {
 	huma.Register(api, list, h.list)
 
 	huma.Register(api, operation("get-notification-preferences", http.MethodGet, "/v1/notifications/preferences",
-		"Show which mails one wants", httpapi.NotificationsRead), h.preferences)
+		"Show which mails one wants, and one's webhook", httpapi.NotificationsRead), h.preferences)
 
 	change := operation("change-notification-preferences", http.MethodPut, "/v1/notifications/preferences",
-		"Switch mails on or off", httpapi.NotificationsWrite)
-	change.Description = "What is not named stays as it is. Mails about the safety of the account always come."
+		"Switch mails on or off, and set one's webhook", httpapi.NotificationsWrite)
+	change.Description = "What is not named stays as it is. Mails about the safety of the account always come. A new webhook's secret is in the answer, and never shown again."
 	huma.Register(api, change, h.changePreferences)
+
+	deliveries := operation("list-webhook-deliveries", http.MethodGet, "/v1/notifications/webhook/deliveries",
+		"List what one's webhook was told", httpapi.NotificationsRead)
+	deliveries.Description = "Those of the newest events come first. They are kept for 30 days."
+	huma.Register(api, deliveries, h.deliveries)
+
+	test := operation("test-webhook", http.MethodPost, "/v1/notifications/webhook/test", "Send one's webhook a message to try it", httpapi.NotificationsWrite)
+	test.Description = "What became of it is among the deliveries a moment later. It is not tried again."
+	test.DefaultStatus = http.StatusAccepted
+	test.Errors = append(test.Errors, http.StatusConflict, http.StatusTooManyRequests)
+	huma.Register(api, test, h.testWebhook)
 
 	h.registerUnsubscribe(api)
 }
@@ -114,18 +132,25 @@ type emailPreferences struct {
 
 type preferencesOutput struct {
 	Body struct {
-		Email emailPreferences `json:"email"`
+		Email   emailPreferences `json:"email"`
+		Webhook *webhookBody     `json:"webhook,omitempty" doc:"Absent if there is none."`
 	}
 }
 
 // GET /v1/notifications/preferences
 func (h handlers) preferences(ctx context.Context, _ *struct{}) (*preferencesOutput, error) {
-	found, err := h.Store.switches(ctx, httpapi.MustCaller(ctx).UserID)
+	userID := httpapi.MustCaller(ctx).UserID
+	found, err := h.Store.switches(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	hook, err := h.Store.webhook(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
 	var out preferencesOutput
 	out.Body.Email = emailPreferences{Completed: found.on(kindCompleted), Failed: found.on(kindFailed)}
+	out.Body.Webhook = hook.body()
 	return &out, nil
 }
 
@@ -134,28 +159,53 @@ type emailChanges struct {
 	Failed    *bool `json:"failed,omitempty" doc:"Whether to write when a video could not be processed."`
 }
 
+func (c emailChanges) switches() switches {
+	changes := switches{}
+	for k, on := range map[kind]*bool{kindCompleted: c.Completed, kindFailed: c.Failed} {
+		if on != nil {
+			changes[k] = *on
+		}
+	}
+	return changes
+}
+
 type preferencesInput struct {
 	Body struct {
-		Email emailChanges `json:"email"`
+		Email   *emailChanges  `json:"email,omitempty"`
+		Webhook *webhookChange `json:"webhook,omitempty"`
 	}
 }
 
 // PUT /v1/notifications/preferences
 func (h handlers) changePreferences(ctx context.Context, in *preferencesInput) (*preferencesOutput, error) {
-	changes := switches{}
-	for k, on := range map[kind]*bool{kindCompleted: in.Body.Email.Completed, kindFailed: in.Body.Email.Failed} {
-		if on != nil {
-			changes[k] = *on
+	userID := httpapi.MustCaller(ctx).UserID
+	if in.Body.Email == nil && in.Body.Webhook == nil {
+		return nil, problem.In(problem.InvalidRequest, "body", "must have email or webhook")
+	}
+	if in.Body.Webhook != nil { // before anything is changed
+		if err := in.Body.Webhook.check(h.Loopback); err != nil {
+			return nil, err
 		}
 	}
-	err := h.Store.turn(ctx, httpapi.MustCaller(ctx).UserID, changes)
+	var err error
+	if in.Body.Email != nil {
+		err = h.Store.turn(ctx, userID, in.Body.Email.switches())
+	}
+	var secret string
+	if err == nil && in.Body.Webhook != nil {
+		secret, err = h.changeWebhook(ctx, userID, *in.Body.Webhook)
+	}
 	if errors.Is(err, errNobody) {
 		return nil, problem.New(problem.Unauthorized)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return h.preferences(ctx, nil)
+	out, err := h.preferences(ctx, nil)
+	if err == nil && out.Body.Webhook != nil {
+		out.Body.Webhook.Secret = secret
+	}
+	return out, err
 }
 
 type unsubscribeInput struct {

@@ -24,6 +24,8 @@ var told = export.Kinds{
 	"contact":     {"email", "name", "locale", "verified"},
 	"mail":        {"kind", "video_id", "sent_at"},
 	"preferences": {string(kindCompleted), string(kindFailed)},
+	"webhook":     {"url", "since"},
+	"delivery":    {"type", "video_id", "body", "state", "at", "tries"},
 }
 
 // export writes down what this service keeps of a person.

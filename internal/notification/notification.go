@@ -54,6 +54,7 @@ type Config struct {
 	// verified, codes and notices of a changed address not counted.
 	UnverifiedMails int    `env:"UNVERIFIED_MAILS" envDefault:"5"`
 	ArchivesBucket  string `env:"ARCHIVES_BUCKET,required"`
+	WebhookQueueURL string `env:"WEBHOOK_QUEUE_URL,required"`
 }
 
 // SettingsConfig is what the environment says of the HTTP side.
@@ -61,6 +62,9 @@ type SettingsConfig struct {
 	Table             string `env:"NOTIFICATION_TABLE,required"`
 	WebOrigin         string `env:"WEB_ORIGIN,required"`
 	UnsubscribeSecret string `env:"UNSUBSCRIBE_SECRET,required"` // name or ARN
+	WebhookSecret     string `env:"WEBHOOK_SECRET,required"`     // name or ARN
+	WebhookQueueURL   string `env:"WEBHOOK_QUEUE_URL,required"`
+	WebhookReach
 }
 
 // Contact is whom to write to, and how.
@@ -83,6 +87,7 @@ type Service struct {
 	Sender       Sender
 	Codes        *mailcode.Keys
 	Unsubscribes *Unsubscribes
+	Webhooks     *Webhooks
 	Exports      export.Writer
 	WebOrigin    string // links in mails begin with it
 	Metrics      *metrics.Recorder
@@ -180,22 +185,28 @@ func (s *Service) emailChanged(ctx context.Context, e event.Event, data event.Em
 }
 
 func (s *Service) completed(ctx context.Context, e event.Event, data event.ProcessingCompleted) error {
-	return s.mail(ctx, e, data.OwnerID, kindCompleted, content{
+	told := s.Webhooks.tell(ctx, data.OwnerID, e.ID(), hookMessage{Type: hookCompleted, Timestamp: e.Time(), Data: hookData{
+		VideoID: data.VideoID, Run: data.Run, Media: &data.Media, Archive: archiveOf(data.Archive), Warnings: data.Warnings,
+	}})
+	return errors.Join(told, s.mail(ctx, e, data.OwnerID, kindCompleted, content{
 		Filename:  data.Filename,
 		Frames:    data.Archive.Frames,
 		Size:      data.Archive.Size,
 		ExpiresAt: data.Archive.ExpiresAt,
 		Notices:   data.Warnings,
 		Link:      s.link(data.VideoID),
-	})
+	}))
 }
 
 func (s *Service) failed(ctx context.Context, e event.Event, data event.ProcessingFailed) error {
-	return s.mail(ctx, e, data.OwnerID, kindFailed, content{
+	told := s.Webhooks.tell(ctx, data.OwnerID, e.ID(), hookMessage{Type: hookFailed, Timestamp: e.Time(), Data: hookData{
+		VideoID: data.VideoID, Run: data.Run, Error: &hookError{Code: data.Code},
+	}})
+	return errors.Join(told, s.mail(ctx, e, data.OwnerID, kindFailed, content{
 		Filename: data.Filename,
 		Notices:  []string{data.Code},
 		Link:     s.link(data.VideoID),
-	})
+	}))
 }
 
 func (s *Service) link(videoID string) string { return s.WebOrigin + "/videos/" + videoID }

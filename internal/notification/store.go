@@ -21,11 +21,13 @@ import (
 //	user#<id>      contact             whom to write to
 //	user#<id>      mail#<event id>     a mail about one event: claimed, then sent
 //	user#<id>      preferences         which kinds of mails are switched on or off
+//	user#<id>      webhook             where the person's programs are told
+//	user#<id>      delivery#<event id> a message to the webhook, and what became of it
 //	user#<id>      erased              all that stays of an erased person: see package erasure
 //
-// IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem and DeleteItem
-// on the table and what package erasure needs, the settings GetItem, Query, UpdateItem
-// and ConditionCheckItem.
+// IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and
+// ConditionCheckItem on the table and what package erasure needs, the settings GetItem,
+// PutItem, Query, UpdateItem, DeleteItem and ConditionCheckItem.
 type Store struct {
 	DB     *dynamodb.Client
 	Table  string

@@ -60,7 +60,7 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 	mails := p.waitMails(1)
 	p.oneClick(mails[0])
 	wanted, err := p.NotificationPreferences(t.Context())
-	if err != nil || wanted != (client.EmailPreferences{Completed: true}) {
+	if err != nil || wanted.Email != (client.EmailPreferences{Completed: true}) {
 		t.Fatalf("after one click they want %+v, %v", wanted, err)
 	}
 	p.failing()
@@ -68,8 +68,8 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 	p.waitMails(2) // of two that failed, one
 
 	no, yes := false, true
-	wanted, err = p.ChangeNotificationPreferences(t.Context(), client.EmailChanges{Completed: &no, Failed: &yes})
-	if err != nil || wanted != (client.EmailPreferences{Failed: true}) {
+	wanted, err = p.ChangeNotificationPreferences(t.Context(), client.PreferenceChanges{Email: &client.EmailChanges{Completed: &no, Failed: &yes}})
+	if err != nil || wanted.Email != (client.EmailPreferences{Failed: true}) {
 		t.Fatalf("after a change they want %+v, %v", wanted, err)
 	}
 	p.completed(p.upload("film.mp4", file, "").ID)
@@ -108,7 +108,7 @@ func TestAMailsFooterLeadsToThePageThatStopsIt(t *testing.T) {
 	if err := p.Unsubscribe(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Failed {
+	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Email.Failed {
 		t.Errorf("they want %+v, %v", wanted, err)
 	}
 }

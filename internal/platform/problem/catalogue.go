@@ -38,6 +38,7 @@ const (
 	NotCancellable     Code = "not_cancellable"
 	NotReady           Code = "not_ready"
 	Expired            Code = "expired"
+	NoWebhook          Code = "no_webhook"
 )
 
 // Codes of videos that failed. Those of the extraction engine are spelled as in
@@ -130,6 +131,11 @@ var catalogue = map[Code]row{
 		http.StatusForbidden,
 		Text{"From another site", "The session's cookie counts only for requests of the web app itself. Open the app and try there."},
 		Text{"De outro site", "O cookie da sessão só vale para requisições do próprio aplicativo. Abra o aplicativo e tente por lá."},
+	},
+	NoWebhook: {
+		http.StatusConflict,
+		Text{"No webhook", "You have no webhook. Set the address of one first."},
+		Text{"Nenhum webhook", "Você não tem webhook. Defina antes o endereço de um."},
 	},
 	TooManyKeys: {
 		http.StatusConflict,
