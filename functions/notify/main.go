@@ -41,5 +41,6 @@ func main() {
 
 		UnverifiedMails: cfg.UnverifiedMails,
 	}
-	lambda.Start(batch.Handle(service.HandleMessage))
+	queue := batch.Queue{SQS: queues, URL: cfg.QueueURL}
+	lambda.Start(batch.Handle(queue.Postponing(service.HandleMessage)))
 }

@@ -22,7 +22,7 @@ func (s *Service) erase(ctx context.Context, userID string) error {
 // themselves.
 var told = export.Kinds{
 	"contact":     {"email", "name", "locale", "verified"},
-	"mail":        {"kind", "video_id", "sent_at"},
+	"mail":        {"kind", "video_id", "sent_at", "refused"},
 	"preferences": {string(kindCompleted), string(kindFailed)},
 	"webhook":     {"url", "since"},
 	"delivery":    {"type", "video_id", "body", "state", "at", "tries"},

@@ -7,6 +7,14 @@
 // crash makes the mail go out twice: SES has no idempotency key that could
 // close it.
 //
+// # Mails that SES does not take
+//
+// While SES has too many mails in a second or a day, the message goes back into the
+// queue, for longer each time. What SES refuses for good, such as mails to addresses
+// that are not verified while the account is in its sandbox, is logged, counted and
+// not tried again. A sender that is not verified is another matter: somebody mends
+// that, and moves the dead letters back.
+//
 // # Addresses that are not verified
 //
 // Anybody can open an account with somebody else's address. So that nobody can
@@ -55,6 +63,7 @@ type Config struct {
 	UnverifiedMails int    `env:"UNVERIFIED_MAILS" envDefault:"5"`
 	ArchivesBucket  string `env:"ARCHIVES_BUCKET,required"`
 	WebhookQueueURL string `env:"WEBHOOK_QUEUE_URL,required"`
+	QueueURL        string `env:"NOTIFICATION_QUEUE_URL,required"`
 }
 
 // SettingsConfig is what the environment says of the HTTP side.
@@ -97,9 +106,10 @@ type Service struct {
 	UnverifiedMails int
 }
 
-// HandleMessage handles the event of one message.
+// HandleMessage handles the event of one message. A *batch.PostponedError says when to
+// try again.
 func (s *Service) HandleMessage(ctx context.Context, m events.SQSMessage) error {
-	return s.Store.People.Receive(ctx, m.Body, s.erase, s.handle)
+	return postpone(s.Store.People.Receive(ctx, m.Body, s.erase, s.handle), m)
 }
 
 func (s *Service) handle(ctx context.Context, e event.Event) error {
@@ -264,16 +274,29 @@ func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k ki
 	if err := s.Store.Claim(ctx, claim); errors.Is(err, errSent) {
 		slog.InfoContext(ctx, "mail was sent before")
 		return nil
+	} else if errors.Is(err, errRefused) {
+		slog.InfoContext(ctx, "mail was refused before")
+		return nil
 	} else if err != nil {
 		return err
 	}
 	id, err := s.Sender.Send(ctx, contact.Email, m)
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		return s.refused(context.WithoutCancel(ctx), claim, refused)
+	}
 	if err != nil {
 		return errors.Join(err, s.Store.Release(context.WithoutCancel(ctx), claim))
 	}
 	s.Metrics.Record(map[string]string{"Kind": string(k)}, metrics.Value{Name: "MailsSent", Unit: metrics.Count, Value: 1})
 	slog.InfoContext(ctx, "mail sent", "kind", string(k), "ses_message_id", id)
 	return s.Store.Confirm(context.WithoutCancel(ctx), claim, id)
+}
+
+// refused says that a mail will never be sent: nobody need try it again.
+func (s *Service) refused(ctx context.Context, claim Claim, refused *refusedError) error {
+	s.Metrics.Record(map[string]string{"Reason": string(refused.reason)}, metrics.Value{Name: "MailsRefused", Unit: metrics.Count, Value: 1})
+	slog.ErrorContext(ctx, "mail refused by SES for good", "kind", claim.Kind, "reason", string(refused.reason))
+	return s.Store.Refuse(ctx, claim, string(refused.reason))
 }
 
 // write writes a mail to a person, with the way to switch off its kind if there is one.

@@ -19,7 +19,8 @@ type SES struct {
 	From   string // as in the From header: "Name <address>"
 }
 
-// Send implements Sender.
+// Send implements Sender. It gives a *busyError or a *refusedError for what SES says so
+// of.
 func (s *SES) Send(ctx context.Context, to string, m Mail) (string, error) {
 	raw, err := s.compose(to, m)
 	if err != nil {
@@ -29,7 +30,7 @@ func (s *SES) Send(ctx context.Context, to string, m Mail) (string, error) {
 		Destinations: []string{to}, RawMessage: &types.RawMessage{Data: raw},
 	})
 	if err != nil {
-		return "", fmt.Errorf("send mail: %w", err)
+		return "", fmt.Errorf("send mail: %w", classify(err, s.From))
 	}
 	return aws.ToString(out.MessageId), nil
 }

@@ -52,6 +52,7 @@ const (
 
 var (
 	errSent           = errors.New("mail was sent before")
+	errRefused        = errors.New("mail was refused for good")
 	errUnderWay       = errors.New("mail is being sent by another worker")
 	errUnknownContact = errors.New("contact not known yet")
 )
@@ -138,7 +139,7 @@ func (c Claim) key() dynamo.Key {
 }
 
 // Claim takes the right to send a mail. It gives errSent when the mail was sent,
-// and errUnderWay while another holds the right.
+// errRefused when it never will be, and errUnderWay while another holds the right.
 func (s *Store) Claim(ctx context.Context, c Claim) error {
 	item := c.key().Item()
 	item["kind"], item["video_id"] = dynamo.S(c.Kind), dynamo.S(c.VideoID)
@@ -147,7 +148,7 @@ func (s *Store) Claim(ctx context.Context, c Claim) error {
 	_, err := s.DB.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:                 &s.Table,
 		Item:                      item,
-		ConditionExpression:       aws.String("attribute_not_exists(pk) OR (attribute_not_exists(sent_at) AND claimed_at < :over)"),
+		ConditionExpression:       aws.String("attribute_not_exists(pk) OR (attribute_not_exists(sent_at) AND attribute_not_exists(refused) AND claimed_at < :over)"),
 		ExpressionAttributeValues: dynamo.Item{":over": dynamo.N(c.At.Add(-claimValidity).UnixMilli())},
 	})
 	if dynamo.ConditionFailed(err) {
@@ -169,6 +170,9 @@ func (s *Store) whyNot(ctx context.Context, c Claim) error {
 	if out.Item["sent_at"] != nil {
 		return errSent
 	}
+	if out.Item["refused"] != nil {
+		return errRefused
+	}
 	return errUnderWay
 }
 
@@ -184,6 +188,20 @@ func (s *Store) Confirm(ctx context.Context, c Claim, messageID string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("confirm mail: %w", err)
+	}
+	return nil
+}
+
+// Refuse says that the claimed mail will never be sent, and why.
+func (s *Store) Refuse(ctx context.Context, c Claim, reason string) error {
+	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 &s.Table,
+		Key:                       c.key().Item(),
+		UpdateExpression:          aws.String("SET refused = :reason"),
+		ExpressionAttributeValues: dynamo.Item{":reason": dynamo.S(reason)},
+	})
+	if err != nil {
+		return fmt.Errorf("refuse mail: %w", err)
 	}
 	return nil
 }

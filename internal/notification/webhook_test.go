@@ -351,7 +351,7 @@ func TestWhatWillNeverBeTakenIsGivenUpAtOnce(t *testing.T) {
 		spoil func(w *world, r *receiver)
 		fault string
 	}{
-		"it is gone": {func(_ *world, r *receiver) { r.status = 410 }, "status"},
+		"it is gone":              {func(_ *world, r *receiver) { r.status = 410 }, "status"},
 		"the webhook was removed": {func(w *world, _ *receiver) { w.hook(`{"url":""}`) }, "webhook_removed"},
 		"its name leads into a private network": {func(w *world, _ *receiver) {
 			w.hook(`{"url":"https://localhost:1/"}`)

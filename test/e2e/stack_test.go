@@ -132,7 +132,7 @@ func (s *stack) start(parameters ...string) error {
 	}
 	args := []string{"up", "--addr", s.web, "--aws-addr", s.aws, "--data-dir", filepath.Join(s.dir, "data"),
 		"-p", fmt.Sprintf("LeaseSeconds=%d", int(lease.Seconds())), "-p", "MaxVideosPerMinute=100000", "-p", "MaxVideosPerDay=100000", "-p", "MaxVideosAtOnce=100000",
-		"-p", "MaxMinutesPerDay=1000000"}
+		"-p", "MaxMinutesPerDay=1000000", "-p", "LoopbackWebhooks=true"}
 	// All tests come from one network.
 	for _, limit := range []string{"LoginsPerNetwork", "RegistrationsPerNetwork", "CodesPerNetwork", "GuessesPerNetwork"} {
 		args = append(args, "-p", limit+"=100000")

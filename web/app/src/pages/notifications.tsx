@@ -2,13 +2,14 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { formatMoment, t } from "../i18n";
-import { Part, useRead } from "../parts/settings";
-import { Check, Heading, Notice, useAction } from "../parts/ui";
+import { Part, Secret, useRead } from "../parts/settings";
+import { Check, Confirm, Field, Form, Heading, Notice, useAction } from "../parts/ui";
 import { api, inside } from "../state";
 
 const switches = ["completed", "failed"] as const;
 type Switch = (typeof switches)[number];
-interface Preferences { email: Record<Switch, boolean> }
+interface Hook { url: string; since: string; secret?: string }
+interface Preferences { email: Record<Switch, boolean>; webhook?: Hook }
 
 interface Notification { id: string; kind: string; video_id?: string; sent_at: string }
 interface Page { notifications: Notification[]; next_cursor?: string }
@@ -18,6 +19,7 @@ export function Notifications() {
     <Part title={t.notifications} text={t.notifications_text}>
       <Switches />
       <Sent />
+      <Webhook />
     </Part>
   );
 }
@@ -28,7 +30,7 @@ function Switches() {
   const action = useAction();
   const [saved, setSaved] = useState(false);
   const last = useRef<Promise<void>>(Promise.resolve());
-  const show = (name: Switch, on: boolean) => set((now) => now && { email: { ...now.email, [name]: on } });
+  const show = (name: Switch, on: boolean) => set((now) => now && { ...now, email: { ...now.email, [name]: on } });
   const send = async (name: Switch, on: boolean) => {
     const done = await action.run(() => api.call("PUT", "/notifications/preferences", { email: { [name]: on } }));
     setSaved(done);
@@ -80,6 +82,84 @@ function Sent() {
     </>
   );
 }
+
+interface Delivery {
+  id: string; type: string; video_id?: string; state: "waiting" | "delivered" | "failed"; created_at: string; next_at?: string;
+  tries: { status?: number; fault?: string }[];
+}
+
+/** Where the person's programs are told of videos. */
+function Webhook() {
+  const { value, set, waiting } = useRead<Preferences>("/notifications/preferences");
+  const log = useRead<{ deliveries: Delivery[] }>("/notifications/webhook/deliveries?limit=5");
+  const action = useAction();
+  const [removing, setRemoving] = useState(false);
+  const change = async (webhook: { url: string; new_secret?: boolean }) =>
+    set(await api.call<Preferences>("PUT", "/notifications/preferences", { webhook }));
+  const hook = value?.webhook;
+  const test = () => action.run(async () => {
+    const { id } = await api.call<{ id: string }>("POST", "/notifications/webhook/test");
+    for (let i = 0; i < 15; i++) { // as long as a webhook may take to answer, and a little more
+      await new Promise((done) => setTimeout(done, 1000));
+      const page = await api.call<{ deliveries: Delivery[] }>("GET", "/notifications/webhook/deliveries?limit=5");
+      log.set(page);
+      if (page.deliveries.some((one) => one.id === id && one.state !== "waiting")) return;
+    }
+  });
+  return (
+    <>
+      <h3>{t.webhook}</h3>
+      <p class="note">{t.webhook_text}</p>
+      {waiting}
+      {value && (
+        <Form label={t.save} submit={({ url = "" }) => change({ url })} aside={hook && (
+          <>
+            <button type="button" disabled={action.busy} onClick={test}>{t.webhook_test}</button>
+            <button type="button" disabled={action.busy} onClick={() => action.run(() => change({ url: hook.url, new_secret: true }))}>{t.webhook_renew}</button>
+            <button type="button" onClick={() => setRemoving(true)}>{t.webhook_remove}</button>
+          </>
+        )}>
+          <Field key={hook?.url} label={t.webhook_url} name="url" type="url" required maxLength={2000} autocomplete="off"
+            defaultValue={hook?.url ?? ""} placeholder="https://" hint={hook && t.webhook_since(formatMoment(hook.since))} />
+        </Form>
+      )}
+      {action.error && <Notice kind="bad">{action.error}</Notice>}
+      {hook?.secret && <Secret key={hook.secret} text={t.webhook_secret_text} label={t.webhook_secret} value={hook.secret} />}
+      {log.value && log.value.deliveries.length > 0 && <Deliveries all={log.value.deliveries} />}
+      {removing && (
+        <Confirm title={t.webhook_remove} text={t.webhook_remove_text} label={t.webhook_remove} close={() => setRemoving(false)}
+          action={() => change({ url: "" })} />
+      )}
+    </>
+  );
+}
+
+function Deliveries({ all }: { all: Delivery[] }) {
+  return (
+    <>
+      <h4>{t.deliveries}</h4>
+      <ul class="items" aria-live="polite">
+        {all.map((one) => (
+          <li key={one.id}>
+            <div class="grow">
+              <strong>{one.video_id ? <a href={`/videos/${one.video_id}`}><code>{one.type}</code></a> : <code>{one.type}</code>}</strong>
+              <p class="note">{[formatMoment(one.created_at), t[`delivery_${one.state}`], faultText(one),
+                one.next_at && one.tries.length > 0 ? t.delivery_next(formatMoment(one.next_at)) : ""].filter(Boolean).join(" · ")}</p>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+const faultText = ({ tries }: Delivery): string => {
+  const last = tries.at(-1);
+  if (!last?.fault) return "";
+  if (last.status) return t.fault_status(last.status);
+  const text = t[`fault_${last.fault}` as keyof typeof t];
+  return typeof text === "string" ? text : last.fault;
+};
 
 const sentText = (kind: string): string => {
   const text = t[`sent_${kind}` as keyof typeof t];

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { about, formatBytes, formatDay, formatMoment, formatNumber, languageOptions, t, type Language } from "../i18n";
-import { Part, useRead } from "../parts/settings";
+import { Part, Secret, useRead } from "../parts/settings";
 import { Check, Confirm, Field, Form, Heading, Notice, Select, Spinner, useAction } from "../parts/ui";
 import { Poll } from "../poll";
 import { api, flash, gone, leave, user } from "../state";
@@ -177,7 +177,6 @@ function programOf(agent: string): string {
 function Keys() {
   const { value, waiting, read } = useRead<{ keys: Key[] }>("/auth/keys");
   const [made, setMade] = useState("");
-  const [copied, setCopied] = useState(false);
   const [wanted, setWanted] = useState<Scope[]>(["videos:read", "videos:write"]);
   const [revoking, setRevoking] = useState<Key | null>(null);
   const create = async ({ name, days = "" }: Record<string, string>, form: HTMLFormElement) => {
@@ -185,7 +184,6 @@ function Keys() {
     const { secret } = await api.call<{ secret: string }>("POST", "/auth/keys", body);
     form.reset();
     setMade(secret);
-    setCopied(false);
     await read();
   };
   return (
@@ -207,13 +205,7 @@ function Keys() {
         ))}
       </ul>
       {made && (
-        <Notice kind="good">
-          <p>{t.key_made}</p>
-          <div class="secret">
-            <input readOnly value={made} aria-label={t.key_secret} class="code" onFocus={(e) => e.currentTarget.select()} />
-            <button type="button" onClick={async () => { await navigator.clipboard.writeText(made); setCopied(true); }}>{copied ? t.copied : t.copy}</button>
-          </div>
-        </Notice>
+        <Secret key={made} text={t.key_made} label={t.key_secret} value={made} />
       )}
       <details>
         <summary>{t.key_create}</summary>

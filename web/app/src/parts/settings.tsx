@@ -36,3 +36,17 @@ export function useRead<T>(path: string) {
     : value === null && <Spinner text={t.loading} />;
   return { value, set, read, waiting };
 }
+
+/** A secret that is shown once, to be copied. */
+export function Secret({ text, label, value }: { text: string; label: string; value: string }) {
+  const [copied, setCopied] = useState(false);
+  return (
+    <Notice kind="good">
+      <p>{text}</p>
+      <div class="secret">
+        <input readOnly value={value} aria-label={label} class="code" onFocus={(e) => e.currentTarget.select()} />
+        <button type="button" onClick={async () => { await navigator.clipboard.writeText(value); setCopied(true); }}>{copied ? t.copied : t.copy}</button>
+      </div>
+    </Notice>
+  );
+}
