@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"functions/projector":      {"internal/status", "internal/platform"},
 	"functions/notify":         {"internal/notification", "internal/platform"},
 	"functions/notifications":  {"internal/notification", "internal/platform"},
+	"functions/mailfeedback":   {"internal/notification", "internal/platform"},
 	"functions/webhook":        {"internal/notification", "internal/platform"},
 	"internal/auth":            {"internal/event", "internal/platform"},
 	"internal/video":           {"internal/event", "internal/frames", "internal/platform"},

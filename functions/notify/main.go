@@ -27,7 +27,7 @@ func main() {
 	queues := sqs.NewFromConfig(fn.AWS)
 	service := &notification.Service{
 		Store:  store,
-		Sender: &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom},
+		Sender: &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom, Set: cfg.MailSet},
 		Codes:  &mailcode.Keys{Secrets: secrets, Secret: cfg.MailCodeSecret},
 		Unsubscribes: &notification.Unsubscribes{
 			Keys:      &mailcode.Keys{Secrets: secrets, Secret: cfg.UnsubscribeSecret},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -57,6 +58,13 @@ func Register(api *httpapi.API, s *Settings) {
 	test.DefaultStatus = http.StatusAccepted
 	test.Errors = append(test.Errors, http.StatusConflict, http.StatusTooManyRequests)
 	huma.Register(api, test, h.testWebhook)
+
+	lift := operation("lift-suppression", http.MethodDelete, "/v1/notifications/suppression",
+		"Have mails sent again to an address to which one has bounced", httpapi.NotificationsWrite)
+	lift.Description = "Three times for each address. One from which a mail was called spam stays without."
+	lift.DefaultStatus = http.StatusNoContent
+	lift.Errors = append(lift.Errors, http.StatusConflict)
+	huma.Register(api, lift, h.lift)
 
 	h.registerUnsubscribe(api)
 }
@@ -134,7 +142,49 @@ type preferencesOutput struct {
 	Body struct {
 		Email   emailPreferences `json:"email"`
 		Webhook *webhookBody     `json:"webhook,omitempty" doc:"Absent if there is none."`
+
+		Suppressed *suppressionBody `json:"suppressed,omitempty" doc:"Why no mails go to the person's address. Absent if they do."`
 	}
+}
+
+type suppressionBody struct {
+	Reason   feedbackReason `json:"reason" enum:"bounce,complaint" doc:"A mail bounced for good, or was called spam."`
+	Since    time.Time      `json:"since"`
+	Liftable bool           `json:"liftable" doc:"Whether DELETE /v1/notifications/suppression has mails sent again. Verifying the address, or taking another, does so too."`
+}
+
+// suppressed tells why no mails go to a person's address; nil if they do.
+func (h handlers) suppressed(ctx context.Context, userID string) (*suppressionBody, error) {
+	contact, err := h.Store.Contact(ctx, userID)
+	if errors.Is(err, errUnknownContact) {
+		return nil, nil //nolint:nilnil // somebody who has just registered
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.Store.suppression(ctx, userID, strings.ToLower(contact.Email))
+	if err != nil || found == nil || found.Lifted {
+		return nil, err
+	}
+	return &suppressionBody{Reason: found.Reason, Since: found.At.UTC(), Liftable: found.liftable()}, nil
+}
+
+// DELETE /v1/notifications/suppression
+func (h handlers) lift(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	userID := httpapi.MustCaller(ctx).UserID
+	found, err := h.suppressed(ctx, userID)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	contact, err := h.Store.Contact(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	lifted, err := h.Store.lift(ctx, userID, strings.ToLower(contact.Email), 1)
+	if err == nil && !lifted {
+		return nil, problem.New(problem.SuppressionStays)
+	}
+	return nil, err
 }
 
 // GET /v1/notifications/preferences
@@ -151,7 +201,8 @@ func (h handlers) preferences(ctx context.Context, _ *struct{}) (*preferencesOut
 	var out preferencesOutput
 	out.Body.Email = emailPreferences{Completed: found.on(kindCompleted), Failed: found.on(kindFailed)}
 	out.Body.Webhook = hook.body()
-	return &out, nil
+	out.Body.Suppressed, err = h.suppressed(ctx, userID)
+	return &out, err
 }
 
 type emailChanges struct {

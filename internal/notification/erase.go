@@ -24,6 +24,7 @@ var told = export.Kinds{
 	"contact":     {"email", "name", "locale", "verified"},
 	"mail":        {"kind", "video_id", "sent_at", "refused"},
 	"preferences": {string(kindCompleted), string(kindFailed)},
+	"suppressed":  {"reason", "at", "lifted"},
 	"webhook":     {"url", "since"},
 	"delivery":    {"type", "video_id", "body", "state", "at", "tries"},
 }

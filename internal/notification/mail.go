@@ -26,6 +26,10 @@ type Mail struct {
 	// Unsubscribe is where mail programs switch off mails of its kind (RFC 8058);
 	// empty if that cannot be done.
 	Unsubscribe string
+
+	// UserID is whom it is for, in what SES tells of it; its own header has no such
+	// thing.
+	UserID string
 }
 
 // kind is what a mail is about; its templates are named after it.

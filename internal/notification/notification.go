@@ -15,6 +15,13 @@
 // not tried again. A sender that is not verified is another matter: somebody mends
 // that, and moves the dead letters back.
 //
+// # Addresses that take no mails
+//
+// What bounces for good, or is called spam, is told by SES: see Feedback. No mails go to
+// that address any more, those about the safety of the account included, until the
+// person asks for them or verifies it. Codes go there once more, since that is how one
+// verifies it; after a complaint not even they do.
+//
 // # Addresses that are not verified
 //
 // Anybody can open an account with somebody else's address. So that nobody can
@@ -37,6 +44,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -53,6 +61,7 @@ import (
 type Config struct {
 	Table     string `env:"NOTIFICATION_TABLE,required"`
 	MailFrom  string `env:"MAIL_FROM,required"`
+	MailSet   string `env:"MAIL_CONFIGURATION_SET"` // empty: nobody hears what became of mails
 	WebOrigin string `env:"WEB_ORIGIN,required"`
 
 	MailCodeSecret    string `env:"MAIL_CODE_SECRET,required"`   // name or ARN
@@ -119,7 +128,7 @@ func (s *Service) handle(ctx context.Context, e event.Event) error {
 	case event.UserRegistered{}.EventType():
 		return event.With(e, func(d event.UserRegistered) error { return s.registered(ctx, d) })
 	case event.ContactChanged{}.EventType():
-		return event.With(e, func(d event.ContactChanged) error { return s.contactChanged(ctx, d) })
+		return event.With(e, func(d event.ContactChanged) error { return s.contactChanged(ctx, e, d) })
 	case event.CodeRequested{}.EventType():
 		return event.With(e, func(d event.CodeRequested) error { return s.codeRequested(ctx, e, d) })
 	case event.PasswordChanged{}.EventType():
@@ -141,7 +150,18 @@ func (s *Service) registered(ctx context.Context, data event.UserRegistered) err
 	}, 1)
 }
 
-func (s *Service) contactChanged(ctx context.Context, data event.ContactChanged) error {
+// contactChanged keeps how a person is reached. An address that they have verified after
+// a mail to it had bounced takes mails again.
+func (s *Service) contactChanged(ctx context.Context, e event.Event, data event.ContactChanged) error {
+	if data.Verified {
+		found, err := s.Store.suppression(ctx, data.UserID, strings.ToLower(data.Email))
+		if err == nil && found != nil && e.Time().After(found.At) {
+			_, err = s.Store.lift(ctx, data.UserID, strings.ToLower(data.Email), 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return s.Store.PutContact(ctx, Contact{
 		UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale), Verified: data.Verified,
 	}, data.Version)
@@ -166,7 +186,7 @@ func (s *Service) codeRequested(ctx context.Context, e event.Event, data event.C
 		return err
 	}
 	to := Contact{UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale)}
-	return s.send(ctx, e, to, k, s.codeContent(k, data, mailcode.Code(key, data)))
+	return s.sendTo(ctx, e, to, k, s.codeContent(k, data, mailcode.Code(key, data)))
 }
 
 // codePages are the web app's pages where the codes are typed.
@@ -191,7 +211,7 @@ func (s *Service) passwordChanged(ctx context.Context, e event.Event, data event
 // address that they have verified since.
 func (s *Service) emailChanged(ctx context.Context, e event.Event, data event.EmailChanged) error {
 	to := Contact{UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale)}
-	return s.send(ctx, e, to, kindEmailChanged, content{})
+	return s.sendTo(ctx, e, to, kindEmailChanged, content{})
 }
 
 func (s *Service) completed(ctx context.Context, e event.Event, data event.ProcessingCompleted) error {
@@ -236,6 +256,9 @@ func (s *Service) mail(ctx context.Context, e event.Event, userID string, k kind
 		slog.InfoContext(ctx, "mail not sent: the person has switched its kind off", "kind", string(k))
 		return nil
 	}
+	if reached, err := s.reaches(ctx, contact, k); err != nil || !reached {
+		return err
+	}
 	if !contact.Verified {
 		counted, err := s.Store.CountUnverified(ctx, userID, e.ID(), s.UnverifiedMails)
 		if err != nil {
@@ -260,6 +283,28 @@ func (s *Service) wanted(ctx context.Context, userID string, k kind) (bool, erro
 	return found.on(k), err
 }
 
+// reaches tells whether a person's address takes mails of a kind.
+func (s *Service) reaches(ctx context.Context, to Contact, k kind) (bool, error) {
+	suppressed, err := s.Store.suppression(ctx, to.UserID, strings.ToLower(to.Email))
+	if err != nil {
+		return false, err
+	}
+	if suppressed.stops(k) {
+		slog.WarnContext(ctx, "mail not sent: the address takes none", "kind", string(k), "reason", string(suppressed.Reason))
+		return false, nil
+	}
+	return true, nil
+}
+
+// sendTo sends one mail about an event to an address, unless it takes none.
+func (s *Service) sendTo(ctx context.Context, e event.Event, to Contact, k kind, c content) error {
+	reached, err := s.reaches(ctx, to, k)
+	if err != nil || !reached {
+		return err
+	}
+	return s.send(ctx, e, to, k, c)
+}
+
 // send sends one mail about an event, unless it was sent before.
 func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k kind, c content) error {
 	c.Name = contact.Name
@@ -267,6 +312,7 @@ func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k ki
 	if err != nil {
 		return err
 	}
+	m.UserID = contact.UserID
 	claim := Claim{UserID: contact.UserID, EventID: e.ID(), Kind: string(k), At: s.Now()}
 	if e.Subject() != contact.UserID {
 		claim.VideoID = e.Subject()

@@ -23,6 +23,7 @@ import (
 //	user#<id>      preferences         which kinds of mails are switched on or off
 //	user#<id>      webhook             where the person's programs are told
 //	user#<id>      delivery#<event id> a message to the webhook, and what became of it
+//	user#<id>      suppressed#<email>  an address that takes no mails, or did not
 //	user#<id>      erased              all that stays of an erased person: see package erasure
 //
 // IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and

@@ -62,6 +62,21 @@ type WebhookChange struct {
 type Preferences struct {
 	Email   EmailPreferences `json:"email"`
 	Webhook *Webhook         `json:"webhook,omitempty"` // nil if there is none
+
+	Suppressed *Suppression `json:"suppressed,omitempty"` // nil if mails reach the person
+}
+
+// Suppression is why no mails go to the person's address.
+type Suppression struct {
+	Reason   string    `json:"reason"` // "bounce" or "complaint"
+	Since    time.Time `json:"since"`
+	Liftable bool      `json:"liftable"` // by LiftSuppression
+}
+
+// LiftSuppression has mails sent again to the person's address after one has bounced;
+// code "suppression_stays".
+func (c *Client) LiftSuppression(ctx context.Context) error {
+	return c.authorized(ctx, http.MethodDelete, "/v1/notifications/suppression", nil, nil, nil)
 }
 
 // PreferenceChanges changes preferences; nil leaves them as they are.

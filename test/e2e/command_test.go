@@ -67,6 +67,7 @@ var outcomes = map[string]string{
 	"videoevents":       `"batchItemFailures":[]`,
 	"processcontrol":    `"batchItemFailures":[]`,
 	"webhook":           `"batchItemFailures":[]`,
+	"mailfeedback":      `"batchItemFailures":[]`,
 	"projector":         `"batchItemFailures":[]`,
 	"process":           `"batchItemFailures":[{`, // its receipt handle is of no message
 	"process-segment":   `"batchItemFailures":[{`,

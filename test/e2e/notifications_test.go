@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"net/http"
 	netmail "net/mail"
 	"net/url"
@@ -110,5 +111,39 @@ func TestAMailsFooterLeadsToThePageThatStopsIt(t *testing.T) {
 	}
 	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Email.Failed {
 		t.Errorf("they want %+v, %v", wanted, err)
+	}
+}
+
+// SES' mailbox simulator has addresses that bounce.
+func TestAnAddressThatBouncesGetsNoMailsUntilItsOwnerSaysSo(t *testing.T) {
+	t.Parallel()
+	p := shared.newcomerAt(t, "en", "bounce+"+strings.ToLower(rand.Text())+"@simulator.amazonses.com")
+	suppressed := func() *client.Suppression {
+		wanted, err := p.NotificationPreferences(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wanted.Suppressed
+	}
+	until(t, "the code for the address has bounced", func() bool { return suppressed() != nil })
+	if found := suppressed(); found.Reason != "bounce" || !found.Liftable {
+		t.Errorf("the settings say %+v", found)
+	}
+	p.failing()
+	if err := p.LiftSuppression(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.failing()
+	until(t, "the next mail has bounced", func() bool { return suppressed() != nil })
+	page, err := p.Notifications(t.Context(), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, n := range page.Notifications {
+		kinds = append(kinds, n.Kind)
+	}
+	if want := []string{"failed", "verify_email"}; !slices.Equal(kinds, want) {
+		t.Errorf("they were sent %v, want %v: none while the address was suppressed", kinds, want)
 	}
 }

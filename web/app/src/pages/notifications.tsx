@@ -9,7 +9,8 @@ import { api, inside } from "../state";
 const switches = ["completed", "failed"] as const;
 type Switch = (typeof switches)[number];
 interface Hook { url: string; since: string; secret?: string }
-interface Preferences { email: Record<Switch, boolean>; webhook?: Hook }
+interface Suppression { reason: "bounce" | "complaint"; since: string; liftable: boolean }
+interface Preferences { email: Record<Switch, boolean>; webhook?: Hook; suppressed?: Suppression }
 
 interface Notification { id: string; kind: string; video_id?: string; sent_at: string }
 interface Page { notifications: Notification[]; next_cursor?: string }
@@ -45,6 +46,7 @@ function Switches() {
     <>
       {waiting}
       {action.error && <Notice kind="bad">{action.error}</Notice>}
+      {value?.suppressed && <Suppressed {...value.suppressed} lifted={() => set((now) => now && { email: now.email, ...(now.webhook && { webhook: now.webhook }) })} />}
       <div class="checks">
         {value && switches.map((name) => (
           <Check key={name} label={t[`notify_${name}`]} checked={value.email[name]} onValue={(on) => turn(name, on)} />
@@ -52,6 +54,21 @@ function Switches() {
       </div>
       <p class="note" role="status">{saved && t.saved}</p>
     </>
+  );
+}
+
+/** That no mails reach the person, and what to do about it. */
+function Suppressed({ reason, since, liftable, lifted }: Suppression & { lifted: () => void }) {
+  const action = useAction();
+  return (
+    <Notice kind="bad">
+      <p>{t[`suppressed_${reason}`](formatMoment(since))} {liftable ? t.suppressed_lift : t.suppressed_stays}</p>
+      {action.error && <p>{action.error}</p>}
+      {liftable && (
+        <button type="button" disabled={action.busy}
+          onClick={async () => { if (await action.run(() => api.call("DELETE", "/notifications/suppression"))) lifted(); }}>{t.suppressed_button}</button>
+      )}
+    </Notice>
   );
 }
 
