@@ -97,7 +97,7 @@ type listInput struct {
 
 type notificationBody struct {
 	ID      string    `json:"id" doc:"Of the event that it tells of."`
-	Kind    kind      `json:"kind" enum:"completed,failed,verify_email,reset_password,change_email,password_changed,email_changed" doc:"What it is about."`
+	Kind    kind      `json:"kind" enum:"completed,failed,verify_email,reset_password,change_email,password_changed,email_changed,new_login" doc:"What it is about."`
 	VideoID string    `json:"video_id,omitempty" doc:"The video that it is about, if it is about one."`
 	Channel string    `json:"channel" enum:"email" doc:"How it was sent."`
 	SentAt  time.Time `json:"sent_at"`

@@ -43,6 +43,7 @@ const (
 	kindChangeEmail     kind = event.PurposeChangeEmail
 	kindPasswordChanged kind = "password_changed"
 	kindEmailChanged    kind = "email_changed"
+	kindNewLogin        kind = "new_login"
 )
 
 // content is what templates may use.
@@ -55,6 +56,9 @@ type content struct {
 	Notices   []string // codes; templates see sentences
 	Link      string
 	Code      string
+	Device    string // somebody has logged in from; may be empty
+	Network   string // of the device
+	At        time.Time
 
 	Unsubscribe string // page that switches off mails of its kind
 }

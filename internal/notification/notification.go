@@ -133,6 +133,8 @@ func (s *Service) handle(ctx context.Context, e event.Event) error {
 		return event.With(e, func(d event.CodeRequested) error { return s.codeRequested(ctx, e, d) })
 	case event.PasswordChanged{}.EventType():
 		return event.With(e, func(d event.PasswordChanged) error { return s.passwordChanged(ctx, e, d) })
+	case event.NewLogin{}.EventType():
+		return event.With(e, func(d event.NewLogin) error { return s.newLogin(ctx, e, d) })
 	case event.EmailChanged{}.EventType():
 		return event.With(e, func(d event.EmailChanged) error { return s.emailChanged(ctx, e, d) })
 	case event.ProcessingCompleted{}.EventType():
@@ -205,6 +207,12 @@ func (s *Service) codeContent(k kind, data event.CodeRequested, code string) con
 
 func (s *Service) passwordChanged(ctx context.Context, e event.Event, data event.PasswordChanged) error {
 	return s.mail(ctx, e, data.UserID, kindPasswordChanged, content{})
+}
+
+func (s *Service) newLogin(ctx context.Context, e event.Event, data event.NewLogin) error {
+	return s.mail(ctx, e, data.UserID, kindNewLogin, content{
+		Device: data.Device, Network: data.Network, At: data.At, Link: s.WebOrigin + "/settings",
+	})
 }
 
 // emailChanged tells the address that was a person's, at most once for each

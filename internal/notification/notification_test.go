@@ -167,6 +167,10 @@ func TestAMailTellsHowAVideoEnded(t *testing.T) {
 			"We could not process a.mp4", []string{"sound but no video", "https://app.example/videos/v1"}},
 		{"pt-BR", event.ProcessingFailed{VideoRef: completed().VideoRef, Filename: "a.mp4", Code: "no_video_stream"},
 			"Não conseguimos processar a.mp4", []string{"tem som, mas não tem vídeo", "https://app.example/videos/v1"}},
+		{"en", event.NewLogin{UserID: "ana", Device: "Firefox, Linux", Network: "203.0.113.7", At: noon}, "New login to your account",
+			[]string{"24 November 2026, 12:00 UTC", "Firefox, Linux, from 203.0.113.7", "https://app.example/settings"}},
+		{"pt-BR", event.NewLogin{UserID: "ana", Network: "203.0.113.7", At: noon}, "Novo acesso à sua conta",
+			[]string{"24/11/2026, 12:00 UTC", "de 203.0.113.7", "https://app.example/settings"}},
 	} {
 		t.Run(c.locale+" "+c.data.EventType(), func(t *testing.T) {
 			w := newWorld(t)

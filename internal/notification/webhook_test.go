@@ -270,7 +270,7 @@ func TestWhatAWebhookDoesWrongIsTold(t *testing.T) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 		},
 		"timeout": func(http.ResponseWriter, *http.Request) { <-release },
-		"connection": func(w http.ResponseWriter, _ *http.Request) {
+		"connection": func(_ http.ResponseWriter, _ *http.Request) {
 			panic(http.ErrAbortHandler) // which closes the connection
 		},
 		"": func(w http.ResponseWriter, _ *http.Request) { // an answer without end

@@ -275,6 +275,7 @@ export const en = {
   sent_change_email: "Code for a new e-mail",
   sent_password_changed: "Password changed",
   sent_email_changed: "E-mail changed",
+  sent_new_login: "New login",
   suppressed_bounce: (date: string) => `No mails go to your address: one came back on ${date}.`,
   suppressed_complaint: (date: string) => `No mails go to your address: one was called spam on ${date}.`,
   suppressed_lift: "Change the address if it is wrong, or have mails sent again.",

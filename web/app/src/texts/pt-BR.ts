@@ -269,6 +269,7 @@ export const ptBR: Texts = {
   sent_change_email: "Código para um novo e-mail",
   sent_password_changed: "Senha trocada",
   sent_email_changed: "E-mail trocado",
+  sent_new_login: "Novo acesso",
   suppressed_bounce: (date: string) => `Nenhum e-mail vai para o seu endereço: um voltou em ${date}.`,
   suppressed_complaint: (date: string) => `Nenhum e-mail vai para o seu endereço: um foi marcado como spam em ${date}.`,
   suppressed_lift: "Troque o endereço se estiver errado ou peça que os e-mails voltem a ser enviados.",
