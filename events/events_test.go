@@ -252,9 +252,24 @@ var bodies = map[string]func(t *testing.T, template *sam.Template, body string){
 	),
 	"NotifyFunction": data(
 		of[event.UserRegistered](), of[event.ContactChanged](), of[event.CodeRequested](), of[event.PasswordChanged](),
-		of[event.EmailChanged](), of[event.ProcessingCompleted](), of[event.ProcessingFailed](),
+		of[event.EmailChanged](), of[event.NewLogin](), of[event.ProcessingCompleted](), of[event.ProcessingFailed](),
 		of[event.AccountErased](), of[event.ExportRequested](),
 	),
+	"WebhookFunction":      data(of[event.WebhookDue]()),
+	"MailFeedbackFunction": checkFeedback,
+}
+
+// checkFeedback reads what SES says of a mail.
+func checkFeedback(t *testing.T, _ *sam.Template, body string) {
+	var e struct {
+		Type string `json:"eventType"`
+		Mail struct {
+			Tags map[string][]string `json:"tags"`
+		} `json:"mail"`
+	}
+	if err := json.Unmarshal([]byte(body), &e); err != nil || e.Type == "" || len(e.Mail.Tags["user"]) != 1 {
+		t.Errorf("%+v, %v", e, err)
+	}
 }
 
 // checkTask reads a message of the processing or the segments queue. What S3 says

@@ -32,6 +32,8 @@ var arrows = map[string][]string{
 	"functions/notify":         {"internal/notification", "internal/platform"},
 	"functions/notifications":  {"internal/notification", "internal/platform"},
 	"infra/cost":               {},
+	"functions/mailfeedback":   {"internal/notification", "internal/platform"},
+	"functions/webhook":        {"internal/notification", "internal/platform"},
 	"internal/auth":            {"internal/event", "internal/platform"},
 	"internal/video":           {"internal/event", "internal/frames", "internal/platform"},
 	"internal/processing":      {"internal/event", "internal/frames", "internal/platform"},

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/notification"
 	"github.com/fotograma/fotograma/internal/platform/boot"
@@ -19,12 +20,21 @@ func main() {
 	var cfg notification.SettingsConfig
 	fn := boot.Start(&cfg)
 	api := httpapi.New(httpapi.Config{Origin: cfg.WebOrigin, Metrics: fn.Metrics, Now: time.Now, NewID: boot.NewID})
+	secrets := secretsmanager.NewFromConfig(fn.AWS)
+	store := notification.NewStore(dynamodb.NewFromConfig(fn.AWS), cfg.Table, time.Now)
 	notification.Register(api, &notification.Settings{
-		Store: notification.NewStore(dynamodb.NewFromConfig(fn.AWS), cfg.Table, time.Now),
+		Store: store,
 		Unsubscribes: &notification.Unsubscribes{
-			Keys:      &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(fn.AWS), Secret: cfg.UnsubscribeSecret},
+			Keys:      &mailcode.Keys{Secrets: secrets, Secret: cfg.UnsubscribeSecret},
 			WebOrigin: cfg.WebOrigin,
 		},
+		Secrets: &notification.WebhookSecrets{Keys: &mailcode.Keys{Secrets: secrets, Secret: cfg.WebhookSecret}},
+		Webhooks: &notification.Webhooks{
+			Store: store, Queue: notification.Queue{SQS: sqs.NewFromConfig(fn.AWS), URL: cfg.WebhookQueueURL}, Now: time.Now,
+		},
+		NewID:    boot.NewID,
+		Now:      time.Now,
+		Loopback: cfg.Loopback(),
 	})
 	lambda.Start(api.Lambda())
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/notification"
 	"github.com/fotograma/fotograma/internal/platform/batch"
@@ -22,14 +23,17 @@ func main() {
 	var cfg notification.Config
 	fn := boot.Start(&cfg)
 	secrets := secretsmanager.NewFromConfig(fn.AWS)
+	store := notification.NewStore(dynamodb.NewFromConfig(fn.AWS), cfg.Table, time.Now)
+	queues := sqs.NewFromConfig(fn.AWS)
 	service := &notification.Service{
-		Store:  notification.NewStore(dynamodb.NewFromConfig(fn.AWS), cfg.Table, time.Now),
-		Sender: &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom},
+		Store:  store,
+		Sender: &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom, Set: cfg.MailSet},
 		Codes:  &mailcode.Keys{Secrets: secrets, Secret: cfg.MailCodeSecret},
 		Unsubscribes: &notification.Unsubscribes{
 			Keys:      &mailcode.Keys{Secrets: secrets, Secret: cfg.UnsubscribeSecret},
 			WebOrigin: cfg.WebOrigin,
 		},
+		Webhooks:  &notification.Webhooks{Store: store, Queue: notification.Queue{SQS: queues, URL: cfg.WebhookQueueURL}, Now: time.Now},
 		Exports:   export.Writer{S3: s3.NewFromConfig(fn.AWS), Bucket: cfg.ArchivesBucket},
 		WebOrigin: cfg.WebOrigin,
 		Metrics:   fn.Metrics,
@@ -37,5 +41,6 @@ func main() {
 
 		UnverifiedMails: cfg.UnverifiedMails,
 	}
-	lambda.Start(batch.Handle(service.HandleMessage))
+	queue := batch.Queue{SQS: queues, URL: cfg.QueueURL}
+	lambda.Start(batch.Handle(queue.Postponing(service.HandleMessage)))
 }

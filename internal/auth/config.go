@@ -142,6 +142,7 @@ func routes(cfg SweepConfig) map[string][]string {
 		event.ContactChanged{}.EventType():  notification,
 		event.CodeRequested{}.EventType():   notification,
 		event.PasswordChanged{}.EventType(): notification,
+		event.NewLogin{}.EventType():        notification,
 		event.EmailChanged{}.EventType():    notification,
 		event.AccountErased{}.EventType():   all,
 		event.ExportRequested{}.EventType(): all,

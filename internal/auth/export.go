@@ -197,6 +197,7 @@ func (x *Exports) files(ctx context.Context, r event.ExportRequested) ([]ExportF
 var told = export.Kinds{
 	"profile": {"id", "email", "name", "locale", "created_at", "email_verified"},
 	"session": {"created_at", "last_used_at", "network", "user_agent", "ttl"},
+	"device":  {"name", "network", "at", "ttl"},
 	"audit":   {"at", "action", "result", "network", "user_agent", "session_id", "detail"},
 	"apikey":  {"name", "scopes", "hint", "created_at", "expires_at", "last_used_at"},
 	"export":  {"created_at", "expires_at"},

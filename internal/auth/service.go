@@ -244,12 +244,20 @@ func (s *Service) startSession(ctx context.Context, account *profileRow) (Tokens
 	if err != nil {
 		return Tokens{}, err
 	}
-	err = s.Store.startSession(ctx, account, started, refresh, write)
-	if errors.Is(err, errChanged) {
+	remembered, tell, err := s.noticed(ctx, account.ID, started.from)
+	if err != nil {
+		return Tokens{}, err
+	}
+	writes, err := s.Store.startSession(account, started, refresh)
+	if err != nil {
+		return Tokens{}, err
+	}
+	err = s.Outbox.Commit(ctx, append(writes, write, remembered), tell...)
+	if len(dynamo.FailedConditions(err)) > 0 {
 		return Tokens{}, problem.New(problem.InvalidCredentials)
 	}
 	if err != nil {
-		return Tokens{}, err
+		return Tokens{}, fmt.Errorf("start session: %w", err)
 	}
 	slog.InfoContext(ctx, "session started", "user_id", account.ID, "session_id", started.id)
 	return s.tokens(ctx, refresh)

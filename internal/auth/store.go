@@ -25,6 +25,7 @@ import (
 //	user#<id>           refresh#<session>#<h>   a refresh token, by the hash of its secret
 //	user#<id>           apikey#<id>             an API key, with the hash of its secret
 //	user#<id>           code#<purpose>          the newest mailed code of a purpose
+//	user#<id>           device#<hash>           where the person has logged in from
 //	user#<id>           audit#<time>#<id>       an entry of the audit log
 //	user#<id>           export#<id>             what was written down for the person
 //	user#<id>           exportslot              until when there may be no other
@@ -52,9 +53,6 @@ var (
 	// time, and errEnded for the token of a session that has ended.
 	errSpent = errors.New("the refresh token was spent")
 	errEnded = errors.New("the session has ended")
-
-	// errChanged is for an account that has changed since it was read.
-	errChanged = errors.New("the account has changed")
 )
 
 // Rows end at ttl, in Unix seconds. DynamoDB deletes them some time after that,
@@ -239,32 +237,26 @@ func (s *Store) replaceHash(ctx context.Context, userID, before, after string) e
 	return nil
 }
 
-// startSession writes a session and its first refresh token. It gives errChanged
-// when the account has gone, or has another password than the one that was given.
-func (s *Store) startSession(ctx context.Context, account *profileRow, in session, first refreshToken, entry types.TransactWriteItem) error {
+// startSession gives the writes of a session and its first refresh token. A condition
+// of them fails when the account has gone, or has another password than the one that
+// was given.
+func (s *Store) startSession(account *profileRow, in session, first refreshToken) ([]types.TransactWriteItem, error) {
 	unchanged, err := s.samePassword(account)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	row, err := s.put(sessionRow{
 		Key: sessionKey(in.userID, in.id), CreatedAt: in.createdAt, LastUsedAt: in.lastUsedAt,
 		Network: in.from.network, UserAgent: in.from.userAgent, TTL: in.expiresAt.Unix(),
 	}, "")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	token, err := s.put(refreshRow{Key: refreshKey(first), TTL: in.expiresAt.Unix()}, "")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = s.transact(ctx, unchanged, row, token, entry)
-	if len(dynamo.FailedConditions(err)) > 0 {
-		return errChanged
-	}
-	if err != nil {
-		return fmt.Errorf("start session: %w", err)
-	}
-	return nil
+	return []types.TransactWriteItem{unchanged, row, token}, nil
 }
 
 // stillThere gives the check that an account has not gone meanwhile. For nobody

@@ -125,6 +125,21 @@ func (PasswordChanged) EventType() string { return "fotograma.user.password_chan
 // EventSubject implements Data.
 func (p PasswordChanged) EventSubject() string { return p.UserID }
 
+// NewLogin says that a person has logged in from where they never had, for them to be
+// told.
+type NewLogin struct {
+	UserID  string    `json:"user_id"`
+	Device  string    `json:"device"`  // program and system; empty if they are not known
+	Network string    `json:"network"` // IP address, or of IPv6 the /64
+	At      time.Time `json:"at"`
+}
+
+// EventType implements Data.
+func (NewLogin) EventType() string { return "fotograma.user.new_login.v1" }
+
+// EventSubject implements Data.
+func (n NewLogin) EventSubject() string { return n.UserID }
+
 // EmailChanged says that a person has another address, for them to be told at the
 // one before. It goes from auth to notification and nowhere else.
 type EmailChanged struct {
@@ -364,3 +379,16 @@ type ArchiveExpired struct {
 
 // EventType implements Data.
 func (ArchiveExpired) EventType() string { return "fotograma.processing.archive_expired.v1" }
+
+// WebhookDue asks for a message to be brought to a person's webhook. It does not
+// leave notification.
+type WebhookDue struct {
+	UserID     string `json:"user_id"`
+	DeliveryID string `json:"delivery_id"`
+}
+
+// EventType implements Data.
+func (WebhookDue) EventType() string { return "fotograma.notification.webhook_due.v1" }
+
+// EventSubject implements Data.
+func (w WebhookDue) EventSubject() string { return w.UserID }

@@ -17,6 +17,7 @@ import (
 	"github.com/fotograma/fotograma/internal/local/s3"
 	"github.com/fotograma/fotograma/internal/local/secrets"
 	"github.com/fotograma/fotograma/internal/local/ses"
+	"github.com/fotograma/fotograma/internal/local/sns"
 	"github.com/fotograma/fotograma/internal/local/sqs"
 )
 
@@ -26,6 +27,7 @@ type Endpoints struct {
 	sqs      *sqs.Server
 	ses      *ses.Server
 	secrets  *secrets.Server
+	sns      *sns.Server
 	s3       *s3.Server
 
 	pages http.Handler // for people and tests: below /_fotograma/, and LocalStack's /_aws/ses
@@ -37,6 +39,9 @@ type Endpoints struct {
 // time.
 func OpenEndpoints(dir, base, smtpURL string, log *slog.Logger) (*Endpoints, error) {
 	e := &Endpoints{}
+	e.sns = sns.New(sns.Options{Region: Region, AccountID: AccountID, Send: func(ctx context.Context, queueARN, body string) error {
+		return e.sqs.Send(ctx, queueARN, body)
+	}})
 	err := errors.Join(
 		open(&e.dynamodb, func() (*dynamodb.Server, error) {
 			return dynamodb.Open(filepath.Join(dir, "dynamodb.db"), dynamodb.Options{Region: Region, AccountID: AccountID, Logger: log})
@@ -45,7 +50,10 @@ func OpenEndpoints(dir, base, smtpURL string, log *slog.Logger) (*Endpoints, err
 			return sqs.Open(filepath.Join(dir, "sqs.db"), sqs.Options{BaseURL: base, Region: Region, AccountID: AccountID, Logger: log})
 		}),
 		open(&e.ses, func() (*ses.Server, error) {
-			return ses.Open(filepath.Join(dir, "ses.db"), ses.Options{Region: Region, SMTPURL: smtpURL, Logger: log})
+			return ses.Open(filepath.Join(dir, "ses.db"), ses.Options{Region: Region, SMTPURL: smtpURL, Logger: log, Publish: func(ctx context.Context, topic, message string) error {
+				_, err := e.sns.Publish(ctx, topic, message)
+				return err
+			}})
 		}),
 		open(&e.secrets, func() (*secrets.Server, error) {
 			return secrets.Open(filepath.Join(dir, "secrets.db"), secrets.Options{Region: Region, AccountID: AccountID})
@@ -156,7 +164,7 @@ func isForm(r *http.Request) bool {
 	return err == nil && media == "application/x-www-form-urlencoded" && r.Method == http.MethodPost && r.URL.RawQuery == ""
 }
 
-// serveForm hands a call of the query protocol on: to SES, or to SQS which says
+// serveForm hands a call of the query protocol on: to SES, SNS, or to SQS which says
 // that it does not speak it. The protocol's version names the service.
 func (e *Endpoints) serveForm(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
@@ -167,6 +175,10 @@ func (e *Endpoints) serveForm(w http.ResponseWriter, r *http.Request) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if bytes.Contains(body, []byte("Version=2012-11-05")) {
 		e.sqs.ServeHTTP(w, r)
+		return
+	}
+	if bytes.Contains(body, []byte("Version="+sns.Version)) {
+		e.sns.ServeHTTP(w, r)
 		return
 	}
 	e.ses.ServeHTTP(w, r)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,10 +14,17 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/problem"
 )
 
-// Settings tells a person which mails they got, and keeps which they want.
+// Settings tells a person what they were sent, and keeps what they want to be sent.
 type Settings struct {
 	Store        *Store
 	Unsubscribes *Unsubscribes
+	Secrets      *WebhookSecrets
+	Webhooks     *Webhooks
+	NewID        func() string
+	Now          func() time.Time
+
+	// Loopback allows webhooks on this machine, over plain HTTP: see WebhookReach.
+	Loopback bool
 }
 
 // Register adds the routes of the settings to an API.
@@ -33,12 +41,30 @@ func Register(api *httpapi.API, s *Settings) {
 	huma.Register(api, list, h.list)
 
 	huma.Register(api, operation("get-notification-preferences", http.MethodGet, "/v1/notifications/preferences",
-		"Show which mails one wants", httpapi.NotificationsRead), h.preferences)
+		"Show which mails one wants, and one's webhook", httpapi.NotificationsRead), h.preferences)
 
 	change := operation("change-notification-preferences", http.MethodPut, "/v1/notifications/preferences",
-		"Switch mails on or off", httpapi.NotificationsWrite)
-	change.Description = "What is not named stays as it is. Mails about the safety of the account always come."
+		"Switch mails on or off, and set one's webhook", httpapi.NotificationsWrite)
+	change.Description = "What is not named stays as it is. Mails about the safety of the account always come. A new webhook's secret is in the answer, and never shown again."
 	huma.Register(api, change, h.changePreferences)
+
+	deliveries := operation("list-webhook-deliveries", http.MethodGet, "/v1/notifications/webhook/deliveries",
+		"List what one's webhook was told", httpapi.NotificationsRead)
+	deliveries.Description = "Those of the newest events come first. They are kept for 30 days."
+	huma.Register(api, deliveries, h.deliveries)
+
+	test := operation("test-webhook", http.MethodPost, "/v1/notifications/webhook/test", "Send one's webhook a message to try it", httpapi.NotificationsWrite)
+	test.Description = "What became of it is among the deliveries a moment later. It is not tried again."
+	test.DefaultStatus = http.StatusAccepted
+	test.Errors = append(test.Errors, http.StatusConflict, http.StatusTooManyRequests)
+	huma.Register(api, test, h.testWebhook)
+
+	lift := operation("lift-suppression", http.MethodDelete, "/v1/notifications/suppression",
+		"Have mails sent again to an address to which one has bounced", httpapi.NotificationsWrite)
+	lift.Description = "Three times for each address. One from which a mail was called spam stays without."
+	lift.DefaultStatus = http.StatusNoContent
+	lift.Errors = append(lift.Errors, http.StatusConflict)
+	huma.Register(api, lift, h.lift)
 
 	h.registerUnsubscribe(api)
 }
@@ -71,7 +97,7 @@ type listInput struct {
 
 type notificationBody struct {
 	ID      string    `json:"id" doc:"Of the event that it tells of."`
-	Kind    kind      `json:"kind" enum:"completed,failed,verify_email,reset_password,change_email,password_changed,email_changed" doc:"What it is about."`
+	Kind    kind      `json:"kind" enum:"completed,failed,verify_email,reset_password,change_email,password_changed,email_changed,new_login" doc:"What it is about."`
 	VideoID string    `json:"video_id,omitempty" doc:"The video that it is about, if it is about one."`
 	Channel string    `json:"channel" enum:"email" doc:"How it was sent."`
 	SentAt  time.Time `json:"sent_at"`
@@ -114,19 +140,69 @@ type emailPreferences struct {
 
 type preferencesOutput struct {
 	Body struct {
-		Email emailPreferences `json:"email"`
+		Email   emailPreferences `json:"email"`
+		Webhook *webhookBody     `json:"webhook,omitempty" doc:"Absent if there is none."`
+
+		Suppressed *suppressionBody `json:"suppressed,omitempty" doc:"Why no mails go to the person's address. Absent if they do."`
 	}
+}
+
+type suppressionBody struct {
+	Reason   feedbackReason `json:"reason" enum:"bounce,complaint" doc:"A mail bounced for good, or was called spam."`
+	Since    time.Time      `json:"since"`
+	Liftable bool           `json:"liftable" doc:"Whether DELETE /v1/notifications/suppression has mails sent again. Verifying the address, or taking another, does so too."`
+}
+
+// suppressed tells why no mails go to a person's address; nil if they do.
+func (h handlers) suppressed(ctx context.Context, userID string) (*suppressionBody, error) {
+	contact, err := h.Store.Contact(ctx, userID)
+	if errors.Is(err, errUnknownContact) {
+		return nil, nil //nolint:nilnil // somebody who has just registered
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.Store.suppression(ctx, userID, strings.ToLower(contact.Email))
+	if err != nil || found == nil || found.Lifted {
+		return nil, err
+	}
+	return &suppressionBody{Reason: found.Reason, Since: found.At.UTC(), Liftable: found.liftable()}, nil
+}
+
+// DELETE /v1/notifications/suppression
+func (h handlers) lift(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	userID := httpapi.MustCaller(ctx).UserID
+	found, err := h.suppressed(ctx, userID)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	contact, err := h.Store.Contact(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	lifted, err := h.Store.lift(ctx, userID, strings.ToLower(contact.Email), 1)
+	if err == nil && !lifted {
+		return nil, problem.New(problem.SuppressionStays)
+	}
+	return nil, err
 }
 
 // GET /v1/notifications/preferences
 func (h handlers) preferences(ctx context.Context, _ *struct{}) (*preferencesOutput, error) {
-	found, err := h.Store.switches(ctx, httpapi.MustCaller(ctx).UserID)
+	userID := httpapi.MustCaller(ctx).UserID
+	found, err := h.Store.switches(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	hook, err := h.Store.webhook(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
 	var out preferencesOutput
 	out.Body.Email = emailPreferences{Completed: found.on(kindCompleted), Failed: found.on(kindFailed)}
-	return &out, nil
+	out.Body.Webhook = hook.body()
+	out.Body.Suppressed, err = h.suppressed(ctx, userID)
+	return &out, err
 }
 
 type emailChanges struct {
@@ -134,28 +210,53 @@ type emailChanges struct {
 	Failed    *bool `json:"failed,omitempty" doc:"Whether to write when a video could not be processed."`
 }
 
+func (c emailChanges) switches() switches {
+	changes := switches{}
+	for k, on := range map[kind]*bool{kindCompleted: c.Completed, kindFailed: c.Failed} {
+		if on != nil {
+			changes[k] = *on
+		}
+	}
+	return changes
+}
+
 type preferencesInput struct {
 	Body struct {
-		Email emailChanges `json:"email"`
+		Email   *emailChanges  `json:"email,omitempty"`
+		Webhook *webhookChange `json:"webhook,omitempty"`
 	}
 }
 
 // PUT /v1/notifications/preferences
 func (h handlers) changePreferences(ctx context.Context, in *preferencesInput) (*preferencesOutput, error) {
-	changes := switches{}
-	for k, on := range map[kind]*bool{kindCompleted: in.Body.Email.Completed, kindFailed: in.Body.Email.Failed} {
-		if on != nil {
-			changes[k] = *on
+	userID := httpapi.MustCaller(ctx).UserID
+	if in.Body.Email == nil && in.Body.Webhook == nil {
+		return nil, problem.In(problem.InvalidRequest, "body", "must have email or webhook")
+	}
+	if in.Body.Webhook != nil { // before anything is changed
+		if err := in.Body.Webhook.check(h.Loopback); err != nil {
+			return nil, err
 		}
 	}
-	err := h.Store.turn(ctx, httpapi.MustCaller(ctx).UserID, changes)
+	var err error
+	if in.Body.Email != nil {
+		err = h.Store.turn(ctx, userID, in.Body.Email.switches())
+	}
+	var secret string
+	if err == nil && in.Body.Webhook != nil {
+		secret, err = h.changeWebhook(ctx, userID, *in.Body.Webhook)
+	}
 	if errors.Is(err, errNobody) {
 		return nil, problem.New(problem.Unauthorized)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return h.preferences(ctx, nil)
+	out, err := h.preferences(ctx, nil)
+	if err == nil && out.Body.Webhook != nil {
+		out.Body.Webhook.Secret = secret
+	}
+	return out, err
 }
 
 type unsubscribeInput struct {

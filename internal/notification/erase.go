@@ -22,8 +22,11 @@ func (s *Service) erase(ctx context.Context, userID string) error {
 // themselves.
 var told = export.Kinds{
 	"contact":     {"email", "name", "locale", "verified"},
-	"mail":        {"kind", "video_id", "sent_at"},
+	"mail":        {"kind", "video_id", "sent_at", "refused"},
 	"preferences": {string(kindCompleted), string(kindFailed)},
+	"suppressed":  {"reason", "at", "lifted"},
+	"webhook":     {"url", "since"},
+	"delivery":    {"type", "video_id", "body", "state", "at", "tries"},
 }
 
 // export writes down what this service keeps of a person.

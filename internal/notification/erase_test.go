@@ -15,8 +15,8 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 )
 
-// rows gives the sort keys of a person's rows.
-func (w *world) rows(person string) []string {
+// items gives a person's rows.
+func (w *world) items(person string) []dynamo.Item {
 	w.t.Helper()
 	out, err := w.service.Store.DB.Query(w.t.Context(), &dynamodb.QueryInput{
 		TableName: &w.service.Store.Table, KeyConditionExpression: aws.String("pk = :pk"),
@@ -25,8 +25,14 @@ func (w *world) rows(person string) []string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return out.Items
+}
+
+// rows gives the sort keys of a person's rows.
+func (w *world) rows(person string) []string {
+	w.t.Helper()
 	var keys []string
-	for _, item := range out.Items {
+	for _, item := range w.items(person) {
 		key, err := dynamo.Unmarshal[dynamo.Key](item)
 		if err != nil {
 			w.t.Fatal(err)

@@ -26,6 +26,10 @@ type Mail struct {
 	// Unsubscribe is where mail programs switch off mails of its kind (RFC 8058);
 	// empty if that cannot be done.
 	Unsubscribe string
+
+	// UserID is whom it is for, in what SES tells of it; its own header has no such
+	// thing.
+	UserID string
 }
 
 // kind is what a mail is about; its templates are named after it.
@@ -39,6 +43,7 @@ const (
 	kindChangeEmail     kind = event.PurposeChangeEmail
 	kindPasswordChanged kind = "password_changed"
 	kindEmailChanged    kind = "email_changed"
+	kindNewLogin        kind = "new_login"
 )
 
 // content is what templates may use.
@@ -51,6 +56,9 @@ type content struct {
 	Notices   []string // codes; templates see sentences
 	Link      string
 	Code      string
+	Device    string // somebody has logged in from; may be empty
+	Network   string // of the device
+	At        time.Time
 
 	Unsubscribe string // page that switches off mails of its kind
 }

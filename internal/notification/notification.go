@@ -7,6 +7,21 @@
 // crash makes the mail go out twice: SES has no idempotency key that could
 // close it.
 //
+// # Mails that SES does not take
+//
+// While SES has too many mails in a second or a day, the message goes back into the
+// queue, for longer each time. What SES refuses for good, such as mails to addresses
+// that are not verified while the account is in its sandbox, is logged, counted and
+// not tried again. A sender that is not verified is another matter: somebody mends
+// that, and moves the dead letters back.
+//
+// # Addresses that take no mails
+//
+// What bounces for good, or is called spam, is told by SES: see Feedback. No mails go to
+// that address any more, those about the safety of the account included, until the
+// person asks for them or verifies it. Codes go there once more, since that is how one
+// verifies it; after a complaint not even they do.
+//
 // # Addresses that are not verified
 //
 // Anybody can open an account with somebody else's address. So that nobody can
@@ -29,6 +44,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -45,6 +61,7 @@ import (
 type Config struct {
 	Table     string `env:"NOTIFICATION_TABLE,required"`
 	MailFrom  string `env:"MAIL_FROM,required"`
+	MailSet   string `env:"MAIL_CONFIGURATION_SET"` // empty: nobody hears what became of mails
 	WebOrigin string `env:"WEB_ORIGIN,required"`
 
 	MailCodeSecret    string `env:"MAIL_CODE_SECRET,required"`   // name or ARN
@@ -54,6 +71,8 @@ type Config struct {
 	// verified, codes and notices of a changed address not counted.
 	UnverifiedMails int    `env:"UNVERIFIED_MAILS" envDefault:"5"`
 	ArchivesBucket  string `env:"ARCHIVES_BUCKET,required"`
+	WebhookQueueURL string `env:"WEBHOOK_QUEUE_URL,required"`
+	QueueURL        string `env:"NOTIFICATION_QUEUE_URL,required"`
 }
 
 // SettingsConfig is what the environment says of the HTTP side.
@@ -61,6 +80,9 @@ type SettingsConfig struct {
 	Table             string `env:"NOTIFICATION_TABLE,required"`
 	WebOrigin         string `env:"WEB_ORIGIN,required"`
 	UnsubscribeSecret string `env:"UNSUBSCRIBE_SECRET,required"` // name or ARN
+	WebhookSecret     string `env:"WEBHOOK_SECRET,required"`     // name or ARN
+	WebhookQueueURL   string `env:"WEBHOOK_QUEUE_URL,required"`
+	WebhookReach
 }
 
 // Contact is whom to write to, and how.
@@ -83,6 +105,7 @@ type Service struct {
 	Sender       Sender
 	Codes        *mailcode.Keys
 	Unsubscribes *Unsubscribes
+	Webhooks     *Webhooks
 	Exports      export.Writer
 	WebOrigin    string // links in mails begin with it
 	Metrics      *metrics.Recorder
@@ -92,9 +115,10 @@ type Service struct {
 	UnverifiedMails int
 }
 
-// HandleMessage handles the event of one message.
+// HandleMessage handles the event of one message. A *batch.PostponedError says when to
+// try again.
 func (s *Service) HandleMessage(ctx context.Context, m events.SQSMessage) error {
-	return s.Store.People.Receive(ctx, m.Body, s.erase, s.handle)
+	return postpone(s.Store.People.Receive(ctx, m.Body, s.erase, s.handle), m)
 }
 
 func (s *Service) handle(ctx context.Context, e event.Event) error {
@@ -104,11 +128,13 @@ func (s *Service) handle(ctx context.Context, e event.Event) error {
 	case event.UserRegistered{}.EventType():
 		return event.With(e, func(d event.UserRegistered) error { return s.registered(ctx, d) })
 	case event.ContactChanged{}.EventType():
-		return event.With(e, func(d event.ContactChanged) error { return s.contactChanged(ctx, d) })
+		return event.With(e, func(d event.ContactChanged) error { return s.contactChanged(ctx, e, d) })
 	case event.CodeRequested{}.EventType():
 		return event.With(e, func(d event.CodeRequested) error { return s.codeRequested(ctx, e, d) })
 	case event.PasswordChanged{}.EventType():
 		return event.With(e, func(d event.PasswordChanged) error { return s.passwordChanged(ctx, e, d) })
+	case event.NewLogin{}.EventType():
+		return event.With(e, func(d event.NewLogin) error { return s.newLogin(ctx, e, d) })
 	case event.EmailChanged{}.EventType():
 		return event.With(e, func(d event.EmailChanged) error { return s.emailChanged(ctx, e, d) })
 	case event.ProcessingCompleted{}.EventType():
@@ -126,7 +152,18 @@ func (s *Service) registered(ctx context.Context, data event.UserRegistered) err
 	}, 1)
 }
 
-func (s *Service) contactChanged(ctx context.Context, data event.ContactChanged) error {
+// contactChanged keeps how a person is reached. An address that they have verified after
+// a mail to it had bounced takes mails again.
+func (s *Service) contactChanged(ctx context.Context, e event.Event, data event.ContactChanged) error {
+	if data.Verified {
+		found, err := s.Store.suppression(ctx, data.UserID, strings.ToLower(data.Email))
+		if err == nil && found != nil && e.Time().After(found.At) {
+			_, err = s.Store.lift(ctx, data.UserID, strings.ToLower(data.Email), 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return s.Store.PutContact(ctx, Contact{
 		UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale), Verified: data.Verified,
 	}, data.Version)
@@ -151,7 +188,7 @@ func (s *Service) codeRequested(ctx context.Context, e event.Event, data event.C
 		return err
 	}
 	to := Contact{UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale)}
-	return s.send(ctx, e, to, k, s.codeContent(k, data, mailcode.Code(key, data)))
+	return s.sendTo(ctx, e, to, k, s.codeContent(k, data, mailcode.Code(key, data)))
 }
 
 // codePages are the web app's pages where the codes are typed.
@@ -172,30 +209,42 @@ func (s *Service) passwordChanged(ctx context.Context, e event.Event, data event
 	return s.mail(ctx, e, data.UserID, kindPasswordChanged, content{})
 }
 
+func (s *Service) newLogin(ctx context.Context, e event.Event, data event.NewLogin) error {
+	return s.mail(ctx, e, data.UserID, kindNewLogin, content{
+		Device: data.Device, Network: data.Network, At: data.At, Link: s.WebOrigin + "/settings",
+	})
+}
+
 // emailChanged tells the address that was a person's, at most once for each
 // address that they have verified since.
 func (s *Service) emailChanged(ctx context.Context, e event.Event, data event.EmailChanged) error {
 	to := Contact{UserID: data.UserID, Email: data.Email, Name: data.Name, Locale: locale.Match(data.Locale)}
-	return s.send(ctx, e, to, kindEmailChanged, content{})
+	return s.sendTo(ctx, e, to, kindEmailChanged, content{})
 }
 
 func (s *Service) completed(ctx context.Context, e event.Event, data event.ProcessingCompleted) error {
-	return s.mail(ctx, e, data.OwnerID, kindCompleted, content{
+	told := s.Webhooks.tell(ctx, data.OwnerID, e.ID(), hookMessage{Type: hookCompleted, Timestamp: e.Time(), Data: hookData{
+		VideoID: data.VideoID, Run: data.Run, Media: &data.Media, Archive: archiveOf(data.Archive), Warnings: data.Warnings,
+	}})
+	return errors.Join(told, s.mail(ctx, e, data.OwnerID, kindCompleted, content{
 		Filename:  data.Filename,
 		Frames:    data.Archive.Frames,
 		Size:      data.Archive.Size,
 		ExpiresAt: data.Archive.ExpiresAt,
 		Notices:   data.Warnings,
 		Link:      s.link(data.VideoID),
-	})
+	}))
 }
 
 func (s *Service) failed(ctx context.Context, e event.Event, data event.ProcessingFailed) error {
-	return s.mail(ctx, e, data.OwnerID, kindFailed, content{
+	told := s.Webhooks.tell(ctx, data.OwnerID, e.ID(), hookMessage{Type: hookFailed, Timestamp: e.Time(), Data: hookData{
+		VideoID: data.VideoID, Run: data.Run, Error: &hookError{Code: data.Code},
+	}})
+	return errors.Join(told, s.mail(ctx, e, data.OwnerID, kindFailed, content{
 		Filename: data.Filename,
 		Notices:  []string{data.Code},
 		Link:     s.link(data.VideoID),
-	})
+	}))
 }
 
 func (s *Service) link(videoID string) string { return s.WebOrigin + "/videos/" + videoID }
@@ -214,6 +263,9 @@ func (s *Service) mail(ctx context.Context, e event.Event, userID string, k kind
 	if !wanted {
 		slog.InfoContext(ctx, "mail not sent: the person has switched its kind off", "kind", string(k))
 		return nil
+	}
+	if reached, err := s.reaches(ctx, contact, k); err != nil || !reached {
+		return err
 	}
 	if !contact.Verified {
 		counted, err := s.Store.CountUnverified(ctx, userID, e.ID(), s.UnverifiedMails)
@@ -239,6 +291,28 @@ func (s *Service) wanted(ctx context.Context, userID string, k kind) (bool, erro
 	return found.on(k), err
 }
 
+// reaches tells whether a person's address takes mails of a kind.
+func (s *Service) reaches(ctx context.Context, to Contact, k kind) (bool, error) {
+	suppressed, err := s.Store.suppression(ctx, to.UserID, strings.ToLower(to.Email))
+	if err != nil {
+		return false, err
+	}
+	if suppressed.stops(k) {
+		slog.WarnContext(ctx, "mail not sent: the address takes none", "kind", string(k), "reason", string(suppressed.Reason))
+		return false, nil
+	}
+	return true, nil
+}
+
+// sendTo sends one mail about an event to an address, unless it takes none.
+func (s *Service) sendTo(ctx context.Context, e event.Event, to Contact, k kind, c content) error {
+	reached, err := s.reaches(ctx, to, k)
+	if err != nil || !reached {
+		return err
+	}
+	return s.send(ctx, e, to, k, c)
+}
+
 // send sends one mail about an event, unless it was sent before.
 func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k kind, c content) error {
 	c.Name = contact.Name
@@ -246,6 +320,7 @@ func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k ki
 	if err != nil {
 		return err
 	}
+	m.UserID = contact.UserID
 	claim := Claim{UserID: contact.UserID, EventID: e.ID(), Kind: string(k), At: s.Now()}
 	if e.Subject() != contact.UserID {
 		claim.VideoID = e.Subject()
@@ -253,10 +328,16 @@ func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k ki
 	if err := s.Store.Claim(ctx, claim); errors.Is(err, errSent) {
 		slog.InfoContext(ctx, "mail was sent before")
 		return nil
+	} else if errors.Is(err, errRefused) {
+		slog.InfoContext(ctx, "mail was refused before")
+		return nil
 	} else if err != nil {
 		return err
 	}
 	id, err := s.Sender.Send(ctx, contact.Email, m)
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		return s.refused(context.WithoutCancel(ctx), claim, refused)
+	}
 	if err != nil {
 		metrics.Record(s.Metrics, metrics.ByKind{Kind: string(k)}, metrics.MailsRefused.Of(1))
 		return errors.Join(err, s.Store.Release(context.WithoutCancel(ctx), claim))
@@ -264,6 +345,13 @@ func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k ki
 	metrics.Record(s.Metrics, metrics.ByKind{Kind: string(k)}, metrics.MailsSent.Of(1))
 	slog.InfoContext(ctx, "mail sent", "kind", string(k), "ses_message_id", id)
 	return s.Store.Confirm(context.WithoutCancel(ctx), claim, id)
+}
+
+// refused says that a mail will never be sent: nobody need try it again.
+func (s *Service) refused(ctx context.Context, claim Claim, refused *refusedError) error {
+	metrics.Record(s.Metrics, metrics.ByKind{Kind: claim.Kind}, metrics.MailsRefused.Of(1))
+	slog.ErrorContext(ctx, "mail refused by SES for good", "kind", claim.Kind, "reason", string(refused.reason))
+	return s.Store.Refuse(ctx, claim, string(refused.reason))
 }
 
 // write writes a mail to a person, with the way to switch off its kind if there is one.

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/local/localtest"
@@ -57,6 +58,7 @@ type world struct {
 	cloud   *localtest.AWS
 	service *notification.Service
 	handler http.Handler
+	asked   *notification.Settings // what the handler asks
 	post    *post
 	now     time.Time
 }
@@ -65,28 +67,48 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	cloud := localtest.Start(t)
 	w := &world{t: t, cloud: cloud, post: &post{}, now: noon}
-	now := func() time.Time { return w.now }
+	now := w.clock
 	env := cloud.Env(t, "NotifyFunction")
 	w.service = &notification.Service{
-		Store:   notification.NewStore(dynamodb.NewFromConfig(cloud.Config), env["NOTIFICATION_TABLE"], now),
+		Store:   w.store(env),
 		Exports: export.Writer{S3: s3.NewFromConfig(cloud.Config), Bucket: env["ARCHIVES_BUCKET"]},
 		Codes:   &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(cloud.Config), Secret: env["MAIL_CODE_SECRET"]},
 		Unsubscribes: &notification.Unsubscribes{
 			Keys:      &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(cloud.Config), Secret: env["UNSUBSCRIBE_SECRET"]},
 			WebOrigin: "https://app.example",
 		},
-		Sender: w.post, UnverifiedMails: 3, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
+		Webhooks: w.webhooks(env),
+		Sender:   w.post, UnverifiedMails: 3, WebOrigin: "https://app.example", Metrics: metrics.New(io.Discard, "Test", now), Now: now,
 	}
 	api := httpapi.New(httpapi.Config{Now: now, NewID: func() string { return "r" }, Metrics: metrics.New(io.Discard, "Test", now)})
-	notification.Register(api, w.settings(cloud.Env(t, "NotificationsFunction")))
+	w.asked = w.settings(cloud.Env(t, "NotificationsFunction"))
+	notification.Register(api, w.asked)
 	w.handler = api.Handler()
 	return w
 }
 
+func (w *world) store(env map[string]string) *notification.Store {
+	return notification.NewStore(dynamodb.NewFromConfig(w.cloud.Config), env["NOTIFICATION_TABLE"], w.clock)
+}
+
+func (w *world) clock() time.Time { return w.now }
+
+func (w *world) webhooks(env map[string]string) *notification.Webhooks {
+	return &notification.Webhooks{
+		Store: w.store(env), Queue: notification.Queue{SQS: sqs.NewFromConfig(w.cloud.Config), URL: env["WEBHOOK_QUEUE_URL"]}, Now: w.clock,
+	}
+}
+
+func (w *world) secrets(env map[string]string) *notification.WebhookSecrets {
+	return &notification.WebhookSecrets{Keys: &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(w.cloud.Config), Secret: env["WEBHOOK_SECRET"]}}
+}
+
 // settings are those of another process than the service's.
 func (w *world) settings(env map[string]string) *notification.Settings {
+	ids := 0
 	return &notification.Settings{
-		Store: notification.NewStore(dynamodb.NewFromConfig(w.cloud.Config), env["NOTIFICATION_TABLE"], func() time.Time { return w.now }),
+		Store: w.store(env), Secrets: w.secrets(env), Webhooks: w.webhooks(env), Now: w.clock,
+		NewID: func() string { ids++; return fmt.Sprintf("test-%d", ids) },
 		Unsubscribes: &notification.Unsubscribes{
 			Keys:      &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(w.cloud.Config), Secret: env["UNSUBSCRIBE_SECRET"]},
 			WebOrigin: "https://app.example",
@@ -145,6 +167,10 @@ func TestAMailTellsHowAVideoEnded(t *testing.T) {
 			"We could not process a.mp4", []string{"sound but no video", "https://app.example/videos/v1"}},
 		{"pt-BR", event.ProcessingFailed{VideoRef: completed().VideoRef, Filename: "a.mp4", Code: "no_video_stream"},
 			"Não conseguimos processar a.mp4", []string{"tem som, mas não tem vídeo", "https://app.example/videos/v1"}},
+		{"en", event.NewLogin{UserID: "ana", Device: "Firefox, Linux", Network: "203.0.113.7", At: noon}, "New login to your account",
+			[]string{"24 November 2026, 12:00 UTC", "Firefox, Linux, from 203.0.113.7", "https://app.example/settings"}},
+		{"pt-BR", event.NewLogin{UserID: "ana", Network: "203.0.113.7", At: noon}, "Novo acesso à sua conta",
+			[]string{"24/11/2026, 12:00 UTC", "de 203.0.113.7", "https://app.example/settings"}},
 	} {
 		t.Run(c.locale+" "+c.data.EventType(), func(t *testing.T) {
 			w := newWorld(t)

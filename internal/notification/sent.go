@@ -42,22 +42,27 @@ func (s *Store) sent(ctx context.Context, userID, after string, limit int) (mail
 	if after != "" {
 		query.ExclusiveStartKey = dynamo.Key{PK: pk, SK: mailPrefix + after}.Item()
 	}
-	pages := dynamodb.NewQueryPaginator(s.DB, query)
-	for pages.HasMorePages() && len(mails) <= limit {
+	return page[mailRow](ctx, s.DB, query, limit)
+}
+
+// page gives what a query finds, at most limit rows, and whether there are further ones.
+func page[T any](ctx context.Context, db *dynamodb.Client, query *dynamodb.QueryInput, limit int) (rows []T, more bool, err error) {
+	pages := dynamodb.NewQueryPaginator(db, query)
+	for pages.HasMorePages() && len(rows) <= limit {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, false, fmt.Errorf("list mails: %w", err)
+			return nil, false, fmt.Errorf("list: %w", err)
 		}
 		for _, item := range page.Items {
-			row, err := dynamo.Unmarshal[mailRow](item)
+			row, err := dynamo.Unmarshal[T](item)
 			if err != nil {
 				return nil, false, err
 			}
-			mails = append(mails, row)
+			rows = append(rows, row)
 		}
 	}
-	if len(mails) > limit {
-		return mails[:limit], true, nil
+	if len(rows) > limit {
+		return rows[:limit], true, nil
 	}
-	return mails, false, nil
+	return rows, false, nil
 }

@@ -13,23 +13,28 @@ import (
 
 // SES sends mails through Amazon SES.
 //
-// IAM: ses:SendRawEmail on the identity that From belongs to.
+// IAM: ses:SendRawEmail on the identity that From belongs to, and on the set.
 type SES struct {
 	Client *ses.Client
 	From   string // as in the From header: "Name <address>"
+	Set    string // configuration set, by which Feedback hears of mails; may be empty
 }
 
-// Send implements Sender.
+// Send implements Sender. It gives a *busyError or a *refusedError for what SES says so
+// of.
 func (s *SES) Send(ctx context.Context, to string, m Mail) (string, error) {
 	raw, err := s.compose(to, m)
 	if err != nil {
 		return "", err
 	}
-	out, err := s.Client.SendRawEmail(ctx, &ses.SendRawEmailInput{
-		Destinations: []string{to}, RawMessage: &types.RawMessage{Data: raw},
-	})
+	in := &ses.SendRawEmailInput{Destinations: []string{to}, RawMessage: &types.RawMessage{Data: raw}}
+	if s.Set != "" {
+		in.ConfigurationSetName = &s.Set
+		in.Tags = []types.MessageTag{{Name: aws.String(userTag), Value: &m.UserID}}
+	}
+	out, err := s.Client.SendRawEmail(ctx, in)
 	if err != nil {
-		return "", fmt.Errorf("send mail: %w", err)
+		return "", fmt.Errorf("send mail: %w", classify(err, s.From))
 	}
 	return aws.ToString(out.MessageId), nil
 }

@@ -103,7 +103,8 @@ func TestMailsAboutTheSafetyOfTheAccountAlwaysCome(t *testing.T) {
 	w.must("e1", code)
 	w.must("e2", event.PasswordChanged{UserID: "ana"})
 	w.must("e3", event.EmailChanged{UserID: "ana", Email: "before@example.com", Locale: "en"})
-	w.wantMails(3)
+	w.must("e4", event.NewLogin{UserID: "ana", Device: "Firefox, Linux", Network: "203.0.113.7", At: noon})
+	w.wantMails(4)
 	for _, m := range w.post.mails {
 		if m.Unsubscribe != "" || strings.Contains(m.Text, "unsubscribe") {
 			t.Errorf("%q can be switched off", m.Subject)

@@ -21,11 +21,14 @@ import (
 //	user#<id>      contact             whom to write to
 //	user#<id>      mail#<event id>     a mail about one event: claimed, then sent
 //	user#<id>      preferences         which kinds of mails are switched on or off
+//	user#<id>      webhook             where the person's programs are told
+//	user#<id>      delivery#<event id> a message to the webhook, and what became of it
+//	user#<id>      suppressed#<email>  an address that takes no mails, or did not
 //	user#<id>      erased              all that stays of an erased person: see package erasure
 //
-// IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem and DeleteItem
-// on the table and what package erasure needs, the settings dynamodb:GetItem, Query,
-// UpdateItem and ConditionCheckItem.
+// IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and
+// ConditionCheckItem on the table and what package erasure needs, the settings
+// dynamodb:GetItem, PutItem, Query, UpdateItem, DeleteItem and ConditionCheckItem.
 type Store struct {
 	DB     *dynamodb.Client
 	Table  string
@@ -50,6 +53,7 @@ const (
 
 var (
 	errSent           = errors.New("mail was sent before")
+	errRefused        = errors.New("mail was refused for good")
 	errUnderWay       = errors.New("mail is being sent by another worker")
 	errUnknownContact = errors.New("contact not known yet")
 )
@@ -136,7 +140,7 @@ func (c Claim) key() dynamo.Key {
 }
 
 // Claim takes the right to send a mail. It gives errSent when the mail was sent,
-// and errUnderWay while another holds the right.
+// errRefused when it never will be, and errUnderWay while another holds the right.
 func (s *Store) Claim(ctx context.Context, c Claim) error {
 	item := c.key().Item()
 	item["kind"], item["video_id"] = dynamo.S(c.Kind), dynamo.S(c.VideoID)
@@ -145,7 +149,7 @@ func (s *Store) Claim(ctx context.Context, c Claim) error {
 	_, err := s.DB.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:                 &s.Table,
 		Item:                      item,
-		ConditionExpression:       aws.String("attribute_not_exists(pk) OR (attribute_not_exists(sent_at) AND claimed_at < :over)"),
+		ConditionExpression:       aws.String("attribute_not_exists(pk) OR (attribute_not_exists(sent_at) AND attribute_not_exists(refused) AND claimed_at < :over)"),
 		ExpressionAttributeValues: dynamo.Item{":over": dynamo.N(c.At.Add(-claimValidity).UnixMilli())},
 	})
 	if dynamo.ConditionFailed(err) {
@@ -167,6 +171,9 @@ func (s *Store) whyNot(ctx context.Context, c Claim) error {
 	if out.Item["sent_at"] != nil {
 		return errSent
 	}
+	if out.Item["refused"] != nil {
+		return errRefused
+	}
 	return errUnderWay
 }
 
@@ -182,6 +189,20 @@ func (s *Store) Confirm(ctx context.Context, c Claim, messageID string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("confirm mail: %w", err)
+	}
+	return nil
+}
+
+// Refuse says that the claimed mail will never be sent, and why.
+func (s *Store) Refuse(ctx context.Context, c Claim, reason string) error {
+	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 &s.Table,
+		Key:                       c.key().Item(),
+		UpdateExpression:          aws.String("SET refused = :reason"),
+		ExpressionAttributeValues: dynamo.Item{":reason": dynamo.S(reason)},
+	})
+	if err != nil {
+		return fmt.Errorf("refuse mail: %w", err)
 	}
 	return nil
 }

@@ -60,6 +60,7 @@ var methods = map[string]string{
 	"cancel-video": "Cancel", "change-account": "ChangeAccount", "change-email": "ChangeEmail", "change-password": "ChangePassword",
 	"change-notification-preferences": "ChangeNotificationPreferences", "get-notification-preferences": "NotificationPreferences",
 	"list-notifications": "Notifications", "unsubscribe": "Unsubscribe",
+	"list-webhook-deliveries": "WebhookDeliveries", "test-webhook": "TestWebhook", "lift-suppression": "LiftSuppression",
 	"complete-upload": "CompleteUpload", "confirm-email": "ConfirmEmail", "create-api-key": "CreateAPIKey", "create-video": "CreateVideo",
 	"delete-video": "Delete", "download-archive": "SignDownload", "end-other-sessions": "EndOtherSessions", "end-session": "EndSession",
 	"erase-account": "EraseAccount", "forgot-password": "ForgotPassword", "get-account": "Account", "get-export": "Export",
@@ -216,6 +217,9 @@ var shapes = map[string]reflect.Type{
 	"Page": reflect.TypeFor[client.Page](), "Media": reflect.TypeFor[client.Media](), "Notice": reflect.TypeFor[client.Notice](),
 	"NotificationBody": reflect.TypeFor[client.Notification](), "NotificationsOutputBody": reflect.TypeFor[client.NotificationPage](),
 	"EmailPreferences": reflect.TypeFor[client.EmailPreferences](), "EmailChanges": reflect.TypeFor[client.EmailChanges](),
+	"PreferencesOutputBody": reflect.TypeFor[client.Preferences](), "PreferencesInputBody": reflect.TypeFor[client.PreferenceChanges](),
+	"SuppressionBody": reflect.TypeFor[client.Suppression](), "WebhookBody": reflect.TypeFor[client.Webhook](), "WebhookChange": reflect.TypeFor[client.WebhookChange](),
+	"DeliveryBody": reflect.TypeFor[client.Delivery](), "TryBody": reflect.TypeFor[client.Try](), "DeliveriesOutputBody": reflect.TypeFor[client.DeliveryPage](),
 	"Quota": reflect.TypeFor[client.Quota](), "Quotas": reflect.TypeFor[client.Quotas](), "RegisterInputBody": reflect.TypeFor[client.NewUser](),
 	"SessionBody": reflect.TypeFor[client.Session](), "SignPartsOutputBody": reflect.TypeFor[client.SignedParts](),
 	"SignedPart": reflect.TypeFor[client.SignedPart](), "StoredPart": reflect.TypeFor[client.StoredPart](), "TimedQuota": reflect.TypeFor[client.TimedQuota](),
@@ -224,7 +228,7 @@ var shapes = map[string]reflect.Type{
 }
 
 // wrappers are answers of one member, which the methods unwrap.
-var wrappers = []string{"HealthOutputBody", "ListAPIKeysOutputBody", "ListPartsOutputBody", "PreferencesOutputBody", "RegisterOutputBody", "RequestExportOutputBody", "SessionsOutputBody", "UsageOutputBody"}
+var wrappers = []string{"HealthOutputBody", "ListAPIKeysOutputBody", "ListPartsOutputBody", "RegisterOutputBody", "RequestExportOutputBody", "SessionsOutputBody", "TestOutputBody", "UsageOutputBody"}
 
 func TestTypesHaveTheMembersOfTheSchemas(t *testing.T) {
 	schemas := readContract(t).Components.Schemas

@@ -28,7 +28,7 @@ const (
 
 var (
 	tables = []string{"fotograma-auth", "fotograma-video", "fotograma-processing", "fotograma-status", "fotograma-notification"}
-	queues = []string{processingQueue, "fotograma-segments", "fotograma-control", "fotograma-video-events", "fotograma-status", "fotograma-notification"}
+	queues = []string{processingQueue, "fotograma-segments", "fotograma-control", "fotograma-video-events", "fotograma-status", "fotograma-notification", "fotograma-webhook", "fotograma-mail-feedback"}
 )
 
 func (s *stack) s3() *s3.Client {

@@ -66,6 +66,8 @@ var outcomes = map[string]string{
 	"auth-erase":        `"statusCode":401`, // its account was never there
 	"videoevents":       `"batchItemFailures":[]`,
 	"processcontrol":    `"batchItemFailures":[]`,
+	"webhook":           `"batchItemFailures":[]`,
+	"mailfeedback":      `"batchItemFailures":[]`,
 	"projector":         `"batchItemFailures":[]`,
 	"process":           `"batchItemFailures":[{`, // its receipt handle is of no message
 	"process-segment":   `"batchItemFailures":[{`,

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"net/http"
 	netmail "net/mail"
 	"net/url"
@@ -60,7 +61,7 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 	mails := p.waitMails(1)
 	p.oneClick(mails[0])
 	wanted, err := p.NotificationPreferences(t.Context())
-	if err != nil || wanted != (client.EmailPreferences{Completed: true}) {
+	if err != nil || wanted.Email != (client.EmailPreferences{Completed: true}) {
 		t.Fatalf("after one click they want %+v, %v", wanted, err)
 	}
 	p.failing()
@@ -68,8 +69,8 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 	p.waitMails(2) // of two that failed, one
 
 	no, yes := false, true
-	wanted, err = p.ChangeNotificationPreferences(t.Context(), client.EmailChanges{Completed: &no, Failed: &yes})
-	if err != nil || wanted != (client.EmailPreferences{Failed: true}) {
+	wanted, err = p.ChangeNotificationPreferences(t.Context(), client.PreferenceChanges{Email: &client.EmailChanges{Completed: &no, Failed: &yes}})
+	if err != nil || wanted.Email != (client.EmailPreferences{Failed: true}) {
 		t.Fatalf("after a change they want %+v, %v", wanted, err)
 	}
 	p.completed(p.upload("film.mp4", file, "").ID)
@@ -108,7 +109,41 @@ func TestAMailsFooterLeadsToThePageThatStopsIt(t *testing.T) {
 	if err := p.Unsubscribe(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Failed {
+	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Email.Failed {
 		t.Errorf("they want %+v, %v", wanted, err)
+	}
+}
+
+// SES' mailbox simulator has addresses that bounce.
+func TestAnAddressThatBouncesGetsNoMailsUntilItsOwnerSaysSo(t *testing.T) {
+	t.Parallel()
+	p := shared.newcomerAt(t, "en", "bounce+"+strings.ToLower(rand.Text())+"@simulator.amazonses.com")
+	suppressed := func() *client.Suppression {
+		wanted, err := p.NotificationPreferences(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wanted.Suppressed
+	}
+	until(t, "the code for the address has bounced", func() bool { return suppressed() != nil })
+	if found := suppressed(); found.Reason != "bounce" || !found.Liftable {
+		t.Errorf("the settings say %+v", found)
+	}
+	p.failing()
+	if err := p.LiftSuppression(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.failing()
+	until(t, "the next mail has bounced", func() bool { return suppressed() != nil })
+	page, err := p.Notifications(t.Context(), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, n := range page.Notifications {
+		kinds = append(kinds, n.Kind)
+	}
+	if want := []string{"failed", "verify_email"}; !slices.Equal(kinds, want) {
+		t.Errorf("they were sent %v, want %v: none while the address was suppressed", kinds, want)
 	}
 }

@@ -203,7 +203,7 @@ func (s *stack) lives(t testing.TB, small []byte, name string) *member {
 		m.login()
 	}
 	wanted := true
-	if _, err := m.ChangeNotificationPreferences(t.Context(), client.EmailChanges{Completed: &wanted}); err != nil {
+	if _, err := m.ChangeNotificationPreferences(t.Context(), client.PreferenceChanges{Email: &client.EmailChanges{Completed: &wanted}}); err != nil {
 		t.Fatal(err)
 	}
 	var asked struct {

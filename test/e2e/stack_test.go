@@ -143,7 +143,7 @@ func (s *stack) start(parameters ...string) error {
 	}
 	args := []string{"up", "--addr", s.web, "--aws-addr", s.aws, "--data-dir", filepath.Join(s.dir, "data"),
 		"-p", fmt.Sprintf("LeaseSeconds=%d", int(lease.Seconds())), "-p", "MaxVideosPerMinute=100000", "-p", "MaxVideosPerDay=100000", "-p", "MaxVideosAtOnce=100000",
-		"-p", "MaxMinutesPerDay=1000000"}
+		"-p", "MaxMinutesPerDay=1000000", "-p", "LoopbackWebhooks=true"}
 	// All tests come from one network.
 	for _, limit := range []string{"LoginsPerNetwork", "RegistrationsPerNetwork", "CodesPerNetwork", "GuessesPerNetwork"} {
 		args = append(args, "-p", limit+"=100000")
@@ -250,7 +250,13 @@ func (s *stack) person(t testing.TB, locale string) *person {
 // newcomer is a person whose address is not verified.
 func (s *stack) newcomer(t testing.TB, locale string) *person {
 	t.Helper()
-	p := &person{Client: s.client(), t: t, stack: s, email: strings.ToLower(rand.Text()) + "@example.com", password: rand.Text()}
+	return s.newcomerAt(t, locale, strings.ToLower(rand.Text())+"@example.com")
+}
+
+// newcomerAt is one with a certain address.
+func (s *stack) newcomerAt(t testing.TB, locale, email string) *person {
+	t.Helper()
+	p := &person{Client: s.client(), t: t, stack: s, email: email, password: rand.Text()}
 	user, err := p.Register(t.Context(), client.NewUser{Email: p.email, Password: p.password, Name: "Ana", Locale: locale})
 	if err == nil {
 		err = p.Login(t.Context(), p.email, p.password)

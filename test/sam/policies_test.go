@@ -62,10 +62,15 @@ var reach = map[string]map[string]string{
 		bucket("archives") + "/exports/*/status.json": "s3:PutObject",
 	},
 	"notification": {
-		table("notification"):                               "dynamodb:*",
-		secret("mail-codes"):                                "secretsmanager:GetSecretValue",
-		secret("unsubscribe"):                               "secretsmanager:GetSecretValue",
+		table("notification"): "dynamodb:*",
+		secret("mail-codes"):  "secretsmanager:GetSecretValue",
+		secret("unsubscribe"): "secretsmanager:GetSecretValue",
+		secret("webhook"):     "secretsmanager:GetSecretValue",
+		queue("notification"): "sqs:ChangeMessageVisibility",
+		queue("webhook"):      "sqs:SendMessage sqs:ChangeMessageVisibility",
 		bucket("archives") + "/exports/*/notification.json": "s3:PutObject",
+		"arn:aws:ses:us-east-1:123456789012:configuration-set/S-mail" +
+			` if {"StringLike":{"ses:FromAddress":[{"Ref":"MailIdentity"},{"Fn::Sub":"*@${MailIdentity}"}]}}`: "ses:SendRawEmail",
 		"arn:aws:ses:us-east-1:123456789012:identity/*" +
 			` if {"StringLike":{"ses:FromAddress":[{"Ref":"MailIdentity"},{"Fn::Sub":"*@${MailIdentity}"}]}}`: "ses:SendRawEmail",
 	},

@@ -1,5 +1,5 @@
-// Package provision makes the tables, queues, buckets, secrets and sender
-// identities that a template names, on whatever endpoint speaks AWS' protocols:
+// Package provision makes the tables, queues, buckets, secrets, topics, sender
+// identities and configuration sets of mails that a template names, on whatever endpoint speaks AWS' protocols:
 // the local stack's own, LocalStack, MiniStack, moto, AWS itself.
 //
 // What is there already is brought to what the template says; what the template
@@ -19,7 +19,9 @@
 // SetQueueAttributes; s3:CreateBucket, ListBucket and the Get and Put actions of
 // a bucket's CORS, lifecycle, notification, versioning, encryption, ownership,
 // public access block and policy; ses:GetIdentityVerificationAttributes,
-// ListIdentities, VerifyEmailIdentity and VerifyDomainIdentity; secretsmanager:DescribeSecret and
+// ListIdentities, VerifyEmailIdentity, VerifyDomainIdentity, CreateConfigurationSet and the
+// Create and Update actions of its event destinations; sns:CreateTopic and Subscribe;
+// secretsmanager:DescribeSecret and
 // CreateSecret.
 package provision
 
@@ -41,6 +43,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 
@@ -61,6 +64,7 @@ func Apply(ctx context.Context, cfg aws.Config, t *sam.Template, log *slog.Logge
 		}),
 		ses:     ses.NewFromConfig(cfg),
 		secrets: secretsmanager.NewFromConfig(cfg),
+		sns:     sns.NewFromConfig(cfg),
 	}
 	return p.apply(ctx, t)
 }
@@ -72,6 +76,7 @@ type provisioner struct {
 	s3       *s3.Client
 	ses      *ses.Client
 	secrets  *secretsmanager.Client
+	sns      *sns.Client
 }
 
 func (p *provisioner) apply(ctx context.Context, t *sam.Template) error {
@@ -93,6 +98,16 @@ func (p *provisioner) apply(ctx context.Context, t *sam.Template) error {
 	for _, identity := range t.Identities {
 		if err := p.identity(ctx, identity); err != nil {
 			return fmt.Errorf("sender %s (%s): %w", identity.Identity, identity.LogicalID, err)
+		}
+	}
+	for _, topic := range t.Topics {
+		if err := p.topic(ctx, topic); err != nil {
+			return fmt.Errorf("topic %s (%s): %w", topic.Name, topic.LogicalID, err)
+		}
+	}
+	for _, set := range t.MailSets {
+		if err := p.mailSet(ctx, set); err != nil {
+			return fmt.Errorf("configuration set %s (%s): %w", set.Name, set.LogicalID, err)
 		}
 	}
 	for _, secret := range t.Secrets {

@@ -83,8 +83,8 @@ func (b *builder) build() {
 	}
 	// A resource that another one names by its ARN, URL or ID comes before it.
 	stages := [][]string{
-		{tableType, bucketType, "AWS::SES::EmailIdentity", queueType, "AWS::SecretsManager::Secret", functionType},
-		{"AWS::S3::BucketPolicy", "AWS::SQS::QueueInlinePolicy", "AWS::SQS::QueuePolicy", apiType},
+		{tableType, bucketType, "AWS::SES::EmailIdentity", setType, topicType, queueType, "AWS::SecretsManager::Secret", functionType},
+		{"AWS::S3::BucketPolicy", "AWS::SQS::QueueInlinePolicy", "AWS::SQS::QueuePolicy", subscriptionType, destinationType, apiType},
 	}
 	for _, types := range stages {
 		for _, typ := range types {
@@ -171,6 +171,15 @@ func (b *builder) resource(res *resource, p properties) {
 		b.secret(res, p, name)
 	case "AWS::SES::EmailIdentity":
 		b.t.Identities = append(b.t.Identities, EmailIdentity{LogicalID: res.id, Identity: name})
+	case topicType:
+		topic, _ := b.refValue(res, res.line)
+		b.t.Topics = append(b.t.Topics, Topic{LogicalID: res.id, Name: name, ARN: topic})
+	case setType:
+		b.t.MailSets = append(b.t.MailSets, ConfigurationSet{LogicalID: res.id, Name: name})
+	case subscriptionType:
+		b.subscription(p)
+	case destinationType:
+		b.eventDestination(res, p)
 	case "AWS::S3::BucketPolicy":
 		b.bucketPolicy(p)
 	case "AWS::SQS::QueuePolicy":
@@ -347,6 +356,42 @@ func (b *builder) queuePolicy(p properties, urls []*node) {
 			b.addf(url.line, "there is no queue with the URL %q in this template", url.text)
 		}
 	}
+}
+
+// subscription adds a subscription to its topic, if it leads to a queue.
+func (b *builder) subscription(p properties) {
+	if p.text("Protocol") != "sqs" {
+		return // of no meaning on one machine
+	}
+	for i := range b.t.Topics {
+		if t := &b.t.Topics[i]; t.ARN == p.text("TopicArn") {
+			t.Queues = append(t.Queues, Subscription{QueueARN: p.text("Endpoint"), Raw: p.boolean("RawMessageDelivery", false)})
+			return
+		}
+	}
+	b.addf(p.lineOf("TopicArn"), "there is no topic %q in this template", p.text("TopicArn"))
+}
+
+// eventDestination adds a destination to its configuration set, if it is a topic.
+func (b *builder) eventDestination(res *resource, p properties) {
+	d := p.object("EventDestination")
+	if d.node == nil || !d.has("SnsDestination") {
+		return // reported, or of no meaning on one machine
+	}
+	out := EventDestination{
+		Name: d.text("Name"), TopicARN: d.object("SnsDestination").text("TopicARN"),
+		Types: d.texts("MatchingEventTypes"), Enabled: d.boolean("Enabled", true),
+	}
+	if out.Name == "" {
+		out.Name = res.id
+	}
+	for i := range b.t.MailSets {
+		if set := &b.t.MailSets[i]; set.Name == p.text("ConfigurationSetName") {
+			set.Destinations = append(set.Destinations, out)
+			return
+		}
+	}
+	b.addf(p.lineOf("ConfigurationSetName"), "there is no configuration set %q in this template", p.text("ConfigurationSetName"))
 }
 
 const (

@@ -35,6 +35,11 @@ const (
 	bucketType = "AWS::S3::Bucket"
 	queueType  = "AWS::SQS::Queue"
 	tableType  = "AWS::DynamoDB::Table"
+
+	topicType        = "AWS::SNS::Topic"
+	subscriptionType = "AWS::SNS::Subscription"
+	setType          = "AWS::SES::ConfigurationSet"
+	destinationType  = "AWS::SES::ConfigurationSetEventDestination"
 )
 
 // attributes of things that only have an ARN.
@@ -54,6 +59,8 @@ var made = map[string]identity{
 		"RegionalDomainName":  "{name}.s3.{region}.{suffix}",
 	}},
 	"AWS::S3::BucketPolicy": {},
+	setType:                 {name: nameProperty, ref: byName},
+	destinationType:         {},
 	"AWS::SES::EmailIdentity": {
 		name: "EmailIdentity", ref: byName,
 	},
@@ -63,6 +70,13 @@ var made = map[string]identity{
 		name: nameProperty, ref: "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}",
 		attributes: map[string]string{"Id": "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}"},
 	},
+	topicType: {
+		name: "TopicName", ref: "arn:{partition}:sns:{region}:{account}:{name}",
+		attributes: map[string]string{
+			"TopicArn": "arn:{partition}:sns:{region}:{account}:{name}", "TopicName": byName,
+		},
+	},
+	subscriptionType: {},
 	queueType: {name: "QueueName", ref: "{queueurl}", attributes: map[string]string{
 		"Arn":       "arn:{partition}:sqs:{region}:{account}:{name}",
 		"QueueName": byName,
@@ -213,18 +227,9 @@ var idle = map[string]identity{
 		ref: byName,
 	},
 
-	"AWS::SES::ConfigurationSet":                 {name: nameProperty, ref: byName},
-	"AWS::SES::ConfigurationSetEventDestination": {},
-	"AWS::SES::DedicatedIpPool":                  {name: "PoolName", ref: byName},
-	"AWS::SES::VdmAttributes":                    {},
+	"AWS::SES::DedicatedIpPool": {name: "PoolName", ref: byName},
+	"AWS::SES::VdmAttributes":   {},
 
-	"AWS::SNS::Subscription": {},
-	"AWS::SNS::Topic": {
-		name: "TopicName", ref: "arn:{partition}:sns:{region}:{account}:{name}",
-		attributes: map[string]string{
-			"TopicArn": "arn:{partition}:sns:{region}:{account}:{name}", "TopicName": byName,
-		},
-	},
 	"AWS::SNS::TopicInlinePolicy": {},
 	"AWS::SNS::TopicPolicy":       {},
 

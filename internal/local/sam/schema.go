@@ -73,9 +73,9 @@ var refinements = map[string]map[string]string{
 		"PasswordLength":       "integer(1..4096)",
 		"SecretStringTemplate": unsupported,
 	},
-	"AWS::SNS::Subscription": {
-		// To a queue or a function, something would have to happen.
-		"Protocol!": "string(application|email|email-json|firehose|http|https|sms)",
+	subscriptionType: {
+		// To a function, something would have to happen.
+		"Protocol!": "string(application|email|email-json|firehose|http|https|sms|sqs)",
 	},
 }
 

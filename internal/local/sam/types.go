@@ -18,6 +18,8 @@ type Template struct {
 	Buckets      []Bucket
 	Secrets      []Secret
 	Identities   []EmailIdentity
+	Topics       []Topic
+	MailSets     []ConfigurationSet
 
 	// Outputs holds the value of every output, by its logical ID.
 	Outputs map[string]string
@@ -207,4 +209,33 @@ type Secret struct {
 type EmailIdentity struct {
 	LogicalID string
 	Identity  string
+}
+
+// Topic is one AWS::SNS::Topic.
+type Topic struct {
+	LogicalID string
+	Name      string
+	ARN       string
+	Queues    []Subscription // those of its subscriptions that lead to queues
+}
+
+// Subscription is one AWS::SNS::Subscription of a queue.
+type Subscription struct {
+	QueueARN string
+	Raw      bool // RawMessageDelivery
+}
+
+// ConfigurationSet is one AWS::SES::ConfigurationSet.
+type ConfigurationSet struct {
+	LogicalID    string
+	Name         string
+	Destinations []EventDestination // those that are SNS topics
+}
+
+// EventDestination is one AWS::SES::ConfigurationSetEventDestination.
+type EventDestination struct {
+	Name     string
+	TopicARN string
+	Types    []string // as in MatchingEventTypes
+	Enabled  bool
 }

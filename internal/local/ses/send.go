@@ -192,6 +192,7 @@ func (s *Server) accept(ctx context.Context, m *storedMail, raw []byte, senders 
 	if s.relay != nil {
 		s.relay.wake()
 	}
+	s.simulate(ctx, m)
 	return sendResult{m.id}, nil
 }
 

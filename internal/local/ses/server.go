@@ -13,6 +13,9 @@
 //   - Verifying an identity succeeds at once: there is no mail to answer and no DNS.
 //   - Signatures, quotas, the sandbox' rule about recipients, configuration sets and
 //     tags are not enforced; the latter two are shown in the inbox.
+//   - Nothing bounces but mails to the mailbox simulator: bounce@simulator.amazonses.com
+//     and complaint@simulator.amazonses.com, with or without a label (bounce+label@…). Of
+//     those the topics of the configuration set are told, at once.
 //   - Templates know {{name}} and {{a.b}}; anything else of Handlebars is refused when
 //     the template is stored. A value that is missing is refused at SendTemplatedEmail,
 //     where the real service accepts the call and then sends no mail.
@@ -54,6 +57,8 @@ type Options struct {
 	// RelayRetry is the time before the second attempt to relay a mail; it doubles
 	// with each attempt. The default is 5 seconds.
 	RelayRetry time.Duration
+	// Publish puts what became of a mail into an SNS topic. Without it nobody is told.
+	Publish func(ctx context.Context, topicARN, message string) error
 	// Logger takes failed attempts to relay and what callers cannot be told. The
 	// default is slog.Default().
 	Logger *slog.Logger
@@ -65,6 +70,7 @@ type Server struct {
 	store   *store
 	actions map[string]action
 	relay   *relay // nil without Options.SMTPURL
+	sets    configurationSets
 }
 
 // action answers one call: the request's form in, the result element's content out.
@@ -99,7 +105,7 @@ func Open(path string, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open SES store %s: %w", path, err)
 	}
-	s := &Server{opts: opts, store: st}
+	s := &Server{opts: opts, store: st, sets: configurationSets{sets: map[string]map[string]destination{}}}
 	s.actions = s.actionTable()
 	if target != nil {
 		s.relay = startRelay(st, target, opts)
@@ -117,24 +123,27 @@ func (s *Server) Close() error {
 
 func (s *Server) actionTable() map[string]action {
 	return map[string]action{
-		"CreateTemplate":                    s.createTemplate,
-		"DeleteIdentity":                    s.deleteIdentity,
-		"DeleteTemplate":                    s.deleteTemplate,
-		"GetAccountSendingEnabled":          s.getAccountSendingEnabled,
-		"GetIdentityVerificationAttributes": s.getIdentityVerificationAttributes,
-		"GetSendQuota":                      s.getSendQuota,
-		"GetSendStatistics":                 s.getSendStatistics,
-		"GetTemplate":                       s.getTemplate,
-		"ListIdentities":                    s.listIdentities,
-		"ListTemplates":                     s.listTemplates,
-		"ListVerifiedEmailAddresses":        s.listVerifiedEmailAddresses,
-		"SendEmail":                         s.sendEmail,
-		"SendRawEmail":                      s.sendRawEmail,
-		"SendTemplatedEmail":                s.sendTemplatedEmail,
-		"UpdateTemplate":                    s.updateTemplate,
-		"VerifyDomainIdentity":              s.verifyDomainIdentity,
-		"VerifyEmailAddress":                s.verifyEmailIdentity,
-		"VerifyEmailIdentity":               s.verifyEmailIdentity,
+		"CreateConfigurationSet":                 s.createConfigurationSet,
+		"CreateConfigurationSetEventDestination": s.createEventDestination,
+		"UpdateConfigurationSetEventDestination": s.updateEventDestination,
+		"CreateTemplate":                         s.createTemplate,
+		"DeleteIdentity":                         s.deleteIdentity,
+		"DeleteTemplate":                         s.deleteTemplate,
+		"GetAccountSendingEnabled":               s.getAccountSendingEnabled,
+		"GetIdentityVerificationAttributes":      s.getIdentityVerificationAttributes,
+		"GetSendQuota":                           s.getSendQuota,
+		"GetSendStatistics":                      s.getSendStatistics,
+		"GetTemplate":                            s.getTemplate,
+		"ListIdentities":                         s.listIdentities,
+		"ListTemplates":                          s.listTemplates,
+		"ListVerifiedEmailAddresses":             s.listVerifiedEmailAddresses,
+		"SendEmail":                              s.sendEmail,
+		"SendRawEmail":                           s.sendRawEmail,
+		"SendTemplatedEmail":                     s.sendTemplatedEmail,
+		"UpdateTemplate":                         s.updateTemplate,
+		"VerifyDomainIdentity":                   s.verifyDomainIdentity,
+		"VerifyEmailAddress":                     s.verifyEmailIdentity,
+		"VerifyEmailIdentity":                    s.verifyEmailIdentity,
 	}
 }
 

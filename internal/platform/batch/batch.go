@@ -4,6 +4,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -50,7 +51,11 @@ func handled(ctx context.Context, h Handler, m events.SQSMessage) (ok bool) {
 		}
 	}()
 	if err := h(ctx, m); err != nil {
-		slog.ErrorContext(ctx, "message failed", "error", err, "receive_count", m.Attributes["ApproximateReceiveCount"])
+		level := slog.LevelError
+		if _, postponed := errors.AsType[*PostponedError](err); postponed {
+			level = slog.LevelWarn
+		}
+		slog.Log(ctx, level, "message failed", "error", err, "receive_count", m.Attributes["ApproximateReceiveCount"])
 		return false
 	}
 	return true

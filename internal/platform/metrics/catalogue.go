@@ -76,9 +76,14 @@ var (
 	// Mails.
 
 	MailsSent       = define[ByKind]("MailsSent", Count, "Mails that SES took.")
-	MailsRefused    = define[ByKind]("MailsRefused", Count, "Mails that SES did not take; they are tried again.")
+	MailsRefused    = define[ByKind]("MailsRefused", Count, "Mails that SES did not take: for now, and they are tried again, or for good.")
 	MailsBounced    = define[ByBounce]("MailsBounced", Count, "Mails that came back.")
 	MailsComplained = define[None]("MailsComplained", Count, "Mails that their reader called spam.")
+
+	// Webhooks.
+
+	WebhooksDelivered = define[None]("WebhooksDelivered", Count, "Messages that a person's program took.")
+	WebhooksFailed    = define[None]("WebhooksFailed", Count, "Messages that were given up after the last try.")
 
 	// What people do.
 

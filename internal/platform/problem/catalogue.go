@@ -38,6 +38,8 @@ const (
 	NotCancellable     Code = "not_cancellable"
 	NotReady           Code = "not_ready"
 	Expired            Code = "expired"
+	NoWebhook          Code = "no_webhook"
+	SuppressionStays   Code = "suppression_stays"
 )
 
 // Codes of videos that failed. Those of the extraction engine are spelled as in
@@ -130,6 +132,16 @@ var catalogue = map[Code]row{
 		http.StatusForbidden,
 		Text{"From another site", "The session's cookie counts only for requests of the web app itself. Open the app and try there."},
 		Text{"De outro site", "O cookie da sessão só vale para requisições do próprio aplicativo. Abra o aplicativo e tente por lá."},
+	},
+	NoWebhook: {
+		http.StatusConflict,
+		Text{"No webhook", "You have no webhook. Set the address of one first."},
+		Text{"Nenhum webhook", "Você não tem webhook. Defina antes o endereço de um."},
+	},
+	SuppressionStays: {
+		http.StatusConflict,
+		Text{"No mails go to this address", "Mails to your address bounced too often, or were called spam. Change it to another one."},
+		Text{"Nenhum e-mail vai para este endereço", "As mensagens para o seu e-mail voltaram vezes demais ou foram marcadas como spam. Troque-o por outro."},
 	},
 	TooManyKeys: {
 		http.StatusConflict,

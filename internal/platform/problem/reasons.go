@@ -56,6 +56,12 @@ var reasons = []struct{ en, pt string }{
 	{"is too easily guessed: it is made from your name or e-mail address", "é fácil demais de adivinhar: é feita do seu nome ou e-mail"},
 	{"is too easily guessed: it only repeats or counts", "é fácil demais de adivinhar: só repete ou conta"},
 
+	// Of notifications.
+	{"must have email or webhook", "deve ter email ou webhook"},
+	{"must be an address that begins with https://", "deve ser um endereço que começa com https://"},
+	{"must have no user name, password or fragment", "não pode ter nome de usuário, senha ou fragmento"},
+	{"must have the name of a host on the internet", "deve ter o nome de um servidor na internet"},
+
 	// Of API keys.
 	{"must be a session's access token, not an API key", "deve ser o token de acesso de uma sessão, não uma chave de API"},
 	{"must have the scope %s", "deve ter o escopo %s"},

@@ -432,15 +432,35 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show which mails one wants */
+        /** Show which mails one wants, and one's webhook */
         get: operations["get-notification-preferences"];
         /**
-         * Switch mails on or off
-         * @description What is not named stays as it is. Mails about the safety of the account always come.
+         * Switch mails on or off, and set one's webhook
+         * @description What is not named stays as it is. Mails about the safety of the account always come. A new webhook's secret is in the answer, and never shown again.
          */
         put: operations["change-notification-preferences"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications/suppression": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Have mails sent again to an address to which one has bounced
+         * @description Three times for each address. One from which a mail was called spam stays without.
+         */
+        delete: operations["lift-suppression"];
         options?: never;
         head?: never;
         patch?: never;
@@ -464,6 +484,46 @@ export interface paths {
          * @description The one click of RFC 8058: what is in the body does not matter.
          */
         post: operations["unsubscribe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications/webhook/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what one's webhook was told
+         * @description Those of the newest events come first. They are kept for 30 days.
+         */
+        get: operations["list-webhook-deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications/webhook/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send one's webhook a message to try it
+         * @description What became of it is among the deliveries a moment later. It is not tried again.
+         */
+        post: operations["test-webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -796,6 +856,32 @@ export interface components {
             upload: components["schemas"]["UploadResponse"];
             video: components["schemas"]["Video"];
         };
+        DeliveriesOutputBody: {
+            deliveries: components["schemas"]["DeliveryBody"][] | null;
+            /** @description Absent on the last page. */
+            next_cursor?: string;
+        };
+        DeliveryBody: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description Of the event, and of the message: its webhook-id header. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it is tried again.
+             */
+            next_at?: string;
+            /**
+             * @description Whether the webhook took it, or it was given up.
+             * @enum {string}
+             */
+            state: "waiting" | "delivered" | "failed";
+            tries: components["schemas"]["TryBody"][] | null;
+            /** @enum {string} */
+            type: "video.completed" | "video.failed" | "webhook.test";
+            /** @description The video that it is about, if it is about one. */
+            video_id?: string;
+        };
         DownloadOutputBody: {
             /**
              * Format: date-time
@@ -1032,7 +1118,7 @@ export interface components {
              * @description What it is about.
              * @enum {string}
              */
-            kind: "completed" | "failed" | "verify_email" | "reset_password" | "change_email" | "password_changed" | "email_changed";
+            kind: "completed" | "failed" | "verify_email" | "reset_password" | "change_email" | "password_changed" | "email_changed" | "new_login";
             /** Format: date-time */
             sent_at: string;
             /** @description The video that it is about, if it is about one. */
@@ -1049,10 +1135,15 @@ export interface components {
             videos: components["schemas"]["Video"][] | null;
         };
         PreferencesInputBody: {
-            email: components["schemas"]["EmailChanges"];
+            email?: components["schemas"]["EmailChanges"];
+            webhook?: components["schemas"]["WebhookChange"];
         };
         PreferencesOutputBody: {
             email: components["schemas"]["EmailPreferences"];
+            /** @description Why no mails go to the person's address. Absent if they do. */
+            suppressed?: components["schemas"]["SuppressionBody"];
+            /** @description Absent if there is none. */
+            webhook?: components["schemas"]["WebhookBody"];
         };
         Problem: {
             /**
@@ -1202,6 +1293,21 @@ export interface components {
              */
             size: number;
         };
+        SuppressionBody: {
+            /** @description Whether DELETE /v1/notifications/suppression has mails sent again. Verifying the address, or taking another, does so too. */
+            liftable: boolean;
+            /**
+             * @description A mail bounced for good, or was called spam.
+             * @enum {string}
+             */
+            reason: "bounce" | "complaint";
+            /** Format: date-time */
+            since: string;
+        };
+        TestOutputBody: {
+            /** @description Of the delivery. */
+            id: string;
+        };
         TimedQuota: {
             /** Format: int64 */
             limit: number;
@@ -1223,6 +1329,25 @@ export interface components {
             refresh_token?: string;
             /** @enum {string} */
             token_type: "Bearer";
+        };
+        TryBody: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: double
+             * @description Seconds until the answer was there, or was given up.
+             */
+            duration: number;
+            /**
+             * @description What was wrong. Absent if the webhook took the message.
+             * @enum {string}
+             */
+            fault?: "status" | "redirect" | "timeout" | "no_host" | "forbidden_host" | "tls" | "connection" | "webhook_removed" | "secret_lost";
+            /**
+             * Format: int64
+             * @description Of HTTP. Absent if there was no answer.
+             */
+            status?: number;
         };
         UploadResponse: {
             /**
@@ -1323,6 +1448,22 @@ export interface components {
             updated_at: string;
             /** @description What was not quite right with the file. */
             warnings?: components["schemas"]["Notice"][] | null;
+        };
+        WebhookBody: {
+            /** @description Verifies signatures (Standard Webhooks). Only in the answer to the request that made it. */
+            secret?: string;
+            /**
+             * Format: date-time
+             * @description When its secret was made.
+             */
+            since: string;
+            url: string;
+        };
+        WebhookChange: {
+            /** @description Whether to make another secret; the one before is good no more. */
+            new_secret?: boolean;
+            /** @description Where events are POSTed to, over HTTPS; empty for no webhook any more. */
+            url: string;
         };
     };
     responses: never;
@@ -3001,6 +3142,69 @@ export interface operations {
             };
         };
     };
+    "lift-suppression": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "show-unsubscribe": {
         parameters: {
             query: {
@@ -3068,6 +3272,141 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-webhook-deliveries": {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before. */
+                cursor?: string;
+                /** @description Most notifications on the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveriesOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "test-webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description Unprocessable Entity */
             422: {

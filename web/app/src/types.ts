@@ -46,7 +46,11 @@ export type Export = Schemas["ExportBody"];
 export type NewExport = Schemas["RequestExportOutputBody"];
 
 export type Preferences = Schemas["PreferencesOutputBody"];
+export type Suppression = Schemas["SuppressionBody"];
 export type Notifications = Schemas["NotificationsOutputBody"];
+export type Deliveries = Schemas["DeliveriesOutputBody"];
+export type Delivery = Schemas["DeliveryBody"];
+export type TestDelivery = Schemas["TestOutputBody"];
 
 /** manifest.json, which the archive's program writes; the API hands it on as it is. */
 export interface Manifest {

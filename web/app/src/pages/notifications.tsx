@@ -2,10 +2,10 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { formatMoment, t } from "../i18n";
-import { Part, useRead } from "../parts/settings";
-import { Check, Heading, Notice, useAction } from "../parts/ui";
+import { Part, Secret, useRead } from "../parts/settings";
+import { Check, Confirm, Field, Form, Heading, Notice, useAction } from "../parts/ui";
 import { api, inside } from "../state";
-import type { Notifications, Preferences } from "../types";
+import type { Deliveries, Delivery, Notifications, Preferences, Suppression, TestDelivery } from "../types";
 
 const switches = ["completed", "failed"] as const;
 type Switch = (typeof switches)[number];
@@ -15,6 +15,7 @@ export function NotificationsPart() {
     <Part title={t.notifications} text={t.notifications_text}>
       <Switches />
       <Sent />
+      <Webhook />
     </Part>
   );
 }
@@ -40,6 +41,7 @@ function Switches() {
     <>
       {waiting}
       {action.error && <Notice kind="bad">{action.error}</Notice>}
+      {value?.suppressed && <Suppressed {...value.suppressed} lifted={() => set((now) => now && { email: now.email, ...(now.webhook && { webhook: now.webhook }) })} />}
       <div class="checks">
         {value && switches.map((name) => (
           <Check key={name} label={t[`notify_${name}`]} checked={value.email[name]} onValue={(on) => turn(name, on)} />
@@ -47,6 +49,21 @@ function Switches() {
       </div>
       <p class="note" role="status">{saved && t.saved}</p>
     </>
+  );
+}
+
+/** That no mails reach the person, and what to do about it. */
+function Suppressed({ reason, since, liftable, lifted }: Suppression & { lifted: () => void }) {
+  const action = useAction();
+  return (
+    <Notice kind="bad">
+      <p>{t[`suppressed_${reason}`](formatMoment(since))} {liftable ? t.suppressed_lift : t.suppressed_stays}</p>
+      {action.error && <p>{action.error}</p>}
+      {liftable && (
+        <button type="button" disabled={action.busy}
+          onClick={async () => { if (await action.run(() => api.call("DELETE", "/notifications/suppression"))) lifted(); }}>{t.suppressed_button}</button>
+      )}
+    </Notice>
   );
 }
 
@@ -77,6 +94,79 @@ function Sent() {
     </>
   );
 }
+
+/** Where the person's programs are told of videos. */
+function Webhook() {
+  const { value, set, waiting } = useRead<Preferences>("/notifications/preferences");
+  const log = useRead<Deliveries>("/notifications/webhook/deliveries?limit=5");
+  const action = useAction();
+  const [removing, setRemoving] = useState(false);
+  const change = async (webhook: { url: string; new_secret?: boolean }) =>
+    set(await api.call<Preferences>("PUT", "/notifications/preferences", { webhook }));
+  const hook = value?.webhook;
+  const test = () => action.run(async () => {
+    const { id } = await api.call<TestDelivery>("POST", "/notifications/webhook/test");
+    for (let i = 0; i < 15; i++) { // as long as a webhook may take to answer, and a little more
+      await new Promise((done) => setTimeout(done, 1000));
+      const page = await api.call<Deliveries>("GET", "/notifications/webhook/deliveries?limit=5");
+      log.set(page);
+      if (page.deliveries?.some((one) => one.id === id && one.state !== "waiting")) return;
+    }
+  });
+  return (
+    <>
+      <h3>{t.webhook}</h3>
+      <p class="note">{t.webhook_text}</p>
+      {waiting}
+      {value && (
+        <Form label={t.save} submit={({ url = "" }) => change({ url })} aside={hook && (
+          <>
+            <button type="button" disabled={action.busy} onClick={test}>{t.webhook_test}</button>
+            <button type="button" disabled={action.busy} onClick={() => action.run(() => change({ url: hook.url, new_secret: true }))}>{t.webhook_renew}</button>
+            <button type="button" onClick={() => setRemoving(true)}>{t.webhook_remove}</button>
+          </>
+        )}>
+          <Field key={hook?.url} label={t.webhook_url} name="url" type="url" required maxLength={2000} autocomplete="off"
+            defaultValue={hook?.url ?? ""} placeholder="https://" hint={hook && t.webhook_since(formatMoment(hook.since))} />
+        </Form>
+      )}
+      {action.error && <Notice kind="bad">{action.error}</Notice>}
+      {hook?.secret && <Secret key={hook.secret} text={t.webhook_secret_text} label={t.webhook_secret} value={hook.secret} />}
+      {log.value?.deliveries?.length ? <DeliveryList all={log.value.deliveries} /> : null}
+      {removing && (
+        <Confirm title={t.webhook_remove} text={t.webhook_remove_text} label={t.webhook_remove} close={() => setRemoving(false)}
+          action={() => change({ url: "" })} />
+      )}
+    </>
+  );
+}
+
+function DeliveryList({ all }: { all: Delivery[] }) {
+  return (
+    <>
+      <h4>{t.deliveries}</h4>
+      <ul class="items" aria-live="polite">
+        {all.map((one) => (
+          <li key={one.id}>
+            <div class="grow">
+              <strong>{one.video_id ? <a href={`/videos/${one.video_id}`}><code>{one.type}</code></a> : <code>{one.type}</code>}</strong>
+              <p class="note">{[formatMoment(one.created_at), t[`delivery_${one.state}`], faultText(one),
+                one.next_at && one.tries?.length ? t.delivery_next(formatMoment(one.next_at)) : ""].filter(Boolean).join(" · ")}</p>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+const faultText = ({ tries }: Delivery): string => {
+  const last = tries?.at(-1);
+  if (!last?.fault) return "";
+  if (last.status) return t.fault_status(last.status);
+  const text = t[`fault_${last.fault}` as keyof typeof t];
+  return typeof text === "string" ? text : last.fault;
+};
 
 const sentText = (kind: string): string => {
   const text = t[`sent_${kind}` as keyof typeof t];

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { about, formatBytes, formatDay, formatMoment, formatNumber, languageOptions, t, type Language } from "../i18n";
-import { Part, useRead } from "../parts/settings";
+import { Part, Secret, useRead } from "../parts/settings";
 import { Check, Code, Confirm, Field, Form, Heading, NewPassword, Notice, Select, Spinner, useAction } from "../parts/ui";
 import { Poll } from "../poll";
 import { api, flash, gone, leave, user } from "../state";
@@ -177,8 +177,6 @@ function programOf(agent: string): string {
 function KeysPart() {
   const { value, waiting, read } = useRead<Keys>("/auth/keys");
   const [made, setMade] = useState("");
-  const [copied, setCopied] = useState(false);
-  const copy = useAction();
   const [wanted, setWanted] = useState<Scope[]>(["videos:read", "videos:write"]);
   const [revoking, setRevoking] = useState<Key | null>(null);
   const create = async ({ name, days = "" }: Record<string, string>, form: HTMLFormElement) => {
@@ -186,7 +184,6 @@ function KeysPart() {
     const { secret } = await api.call<NewKey>("POST", "/auth/keys", body);
     form.reset();
     setMade(secret);
-    setCopied(false);
     await read();
   };
   return (
@@ -208,14 +205,7 @@ function KeysPart() {
         ))}
       </ul>
       {made && (
-        <Notice kind="good">
-          <p>{t.key_made}</p>
-          <div class="secret">
-            <input readOnly value={made} aria-label={t.key_secret} class="code" onFocus={(e) => e.currentTarget.select()} />
-            <button type="button" onClick={async () => setCopied(await copy.run(() => navigator.clipboard.writeText(made)))}>{copied ? t.copied : t.copy}</button>
-          </div>
-          {copy.error && <p class="bad" role="alert">{t.copy_failed}</p>}
-        </Notice>
+        <Secret key={made} text={t.key_made} label={t.key_secret} value={made} />
       )}
       <details>
         <summary>{t.key_create}</summary>

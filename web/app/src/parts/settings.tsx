@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { api, explain } from "../state";
-import { Notice, Spinner } from "./ui";
+import { Notice, Spinner, useAction } from "./ui";
 
 /** One of the settings, under its own heading. */
 export function Part({ title, text, children }: { title: string; text?: string; children: ComponentChildren }) {
@@ -35,4 +35,20 @@ export function useRead<T>(path: string) {
     ? <Notice kind="bad">{error} <button type="button" onClick={read}>{t.try_again}</button></Notice>
     : value === null && <Spinner text={t.loading} />;
   return { value, set, read, waiting };
+}
+
+/** A secret that is shown once, to be copied. */
+export function Secret({ text, label, value }: { text: string; label: string; value: string }) {
+  const [copied, setCopied] = useState(false);
+  const copy = useAction();
+  return (
+    <Notice kind="good">
+      <p>{text}</p>
+      <div class="secret">
+        <input readOnly value={value} aria-label={label} class="code" onFocus={(e) => e.currentTarget.select()} />
+        <button type="button" onClick={async () => setCopied(await copy.run(() => navigator.clipboard.writeText(value)))}>{copied ? t.copied : t.copy}</button>
+      </div>
+      {copy.error && <p class="bad" role="alert">{t.copy_failed}</p>}
+    </Notice>
+  );
 }

@@ -1,0 +1,58 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+)
+
+// PostponedError is why a message could not be handled now, and when it is to come
+// again.
+type PostponedError struct {
+	By    time.Duration // at most twelve hours
+	Cause error
+}
+
+// Error implements error.
+func (e *PostponedError) Error() string {
+	return fmt.Sprintf("postponed by %v: %v", e.By, e.Cause)
+}
+
+// Unwrap gives the cause.
+func (e *PostponedError) Unwrap() error { return e.Cause }
+
+// Queue is the queue that messages come from.
+//
+// IAM: sqs:ChangeMessageVisibility on the queue.
+type Queue struct {
+	SQS *sqs.Client
+	URL string
+}
+
+// Postponing makes a handler after whose PostponedError the message comes again when
+// that says, rather than when its visibility timeout is over. It counts as received
+// all the same.
+func (q Queue) Postponing(h Handler) Handler {
+	return func(ctx context.Context, m events.SQSMessage) error {
+		err := h(ctx, m)
+		if postponed, ok := errors.AsType[*PostponedError](err); ok {
+			return errors.Join(err, q.hide(ctx, m, postponed.By))
+		}
+		return err
+	}
+}
+
+// hide hides a message for so long from now.
+func (q Queue) hide(ctx context.Context, m events.SQSMessage, d time.Duration) error {
+	_, err := q.SQS.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
+		QueueUrl: &q.URL, ReceiptHandle: &m.ReceiptHandle, VisibilityTimeout: int32(d.Seconds()),
+	})
+	if err != nil {
+		return fmt.Errorf("postpone message: %w", err)
+	}
+	return nil
+}
