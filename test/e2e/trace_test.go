@@ -120,7 +120,7 @@ func TestOneUploadIsOneTraceFromTheRequestToTheMail(t *testing.T) {
 		{"ProcessFunction", "upload"},
 		{"ProcessFunction", "send notification"},
 		{"ProjectorFunction", "process status"},
-		{"ProjectorFunction", "DynamoDB/UpdateItem"},
+		{"ProjectorFunction", "DynamoDB/PutItem"},
 		{"VideoEventsFunction", "process video-events"},
 		{"NotifyFunction", "process notification"},
 		{"NotifyFunction", "SES/SendRawEmail"},

@@ -121,23 +121,24 @@ func ParentOf(e event.Event) string {
 }
 
 // Attach has the clients that are made of a configuration make a span of each
-// call.
+// attempt of a call.
 func Attach(cfg *aws.Config) {
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
-		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Trace", call), middleware.After)
+		// Around each attempt. What is signed for others has no such step.
+		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("Trace", call), middleware.Before)
 	})
 }
 
 // ordinary are codes with which AWS says no to what asks whether something is so.
 var ordinary = map[string]bool{"NotFound": true, "ConditionalCheckFailedException": true, "TransactionCanceledException": true}
 
-func call(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
-	middleware.InitializeOutput, middleware.Metadata, error,
+func call(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	middleware.DeserializeOutput, middleware.Metadata, error,
 ) {
 	method := awsmiddleware.GetServiceID(ctx) + "/" + awsmiddleware.GetOperationName(ctx)
 	ctx, span := Begin(ctx, method, trace.SpanKindClient,
 		semconv.RPCSystemNameKey.String("aws-api"), semconv.RPCMethod(method))
-	out, metadata, err := next.HandleInitialize(ctx, in)
+	out, metadata, err := next.HandleDeserialize(ctx, in)
 	if id, ok := awsmiddleware.GetRequestIDMetadata(metadata); ok {
 		span.SetAttributes(semconv.AWSRequestID(id))
 	}
