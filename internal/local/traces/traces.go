@@ -52,7 +52,7 @@ type Collector struct {
 // New makes a collector without traces.
 func New(log *slog.Logger) *Collector {
 	c := &Collector{store: newStore(), mux: http.NewServeMux(), log: log}
-	c.pages = template.Must(template.New("").Funcs(template.FuncMap{"root": func() string { return Path }, "took": took}).
+	c.pages = template.Must(template.New("").Funcs(template.FuncMap{"root": func() string { return Path }, "took": Took}).
 		ParseFS(files, "pages/*.html"))
 	c.mux.HandleFunc("POST "+OTLPPath+"/v1/traces", c.export)
 	c.mux.HandleFunc("GET "+Path+"{$}", c.list)

@@ -59,8 +59,8 @@ func extent(spans []Span) (time.Time, time.Duration) {
 	return begin, end.Sub(begin)
 }
 
-// took shows a duration with three digits that matter.
-func took(d time.Duration) string {
+// Took shows a duration with the digits that matter.
+func Took(d time.Duration) string {
 	switch {
 	case d >= time.Minute:
 		return d.Round(time.Second).String()
