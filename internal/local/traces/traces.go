@@ -19,8 +19,8 @@ import (
 	"net/http"
 	"strconv"
 
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -82,7 +82,7 @@ func (c *Collector) export(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	raw, err := body(r)
-	var request collector.ExportTraceServiceRequest
+	var request tracepb.TracesData // which is, on the wire, the request of an export
 	if err == nil {
 		err = proto.Unmarshal(raw, &request)
 	}

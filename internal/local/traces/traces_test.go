@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -52,7 +51,7 @@ func span(t *testing.T, trace, id, parent, name string, from, to int, attributes
 
 func export(t *testing.T, c *traces.Collector, zipped bool, spans ...*tracepb.Span) {
 	t.Helper()
-	raw, err := proto.Marshal(&collector.ExportTraceServiceRequest{ResourceSpans: []*tracepb.ResourceSpans{{
+	raw, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: []*tracepb.ResourceSpans{{
 		Resource:   &resourcepb.Resource{Attributes: []*commonpb.KeyValue{attribute("service.name", "VideoFunction")}},
 		ScopeSpans: []*tracepb.ScopeSpans{{Spans: spans}},
 	}}})

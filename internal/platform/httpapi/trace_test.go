@@ -117,7 +117,6 @@ func BenchmarkRequest(b *testing.B) {
 		}
 	})
 	b.Run("on", func(b *testing.B) {
-		b.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
 		if err := tracing.Setup(b.Context(), tracing.Config{Endpoint: collector.URL, Ratio: 1}, "test"); err != nil {
 			b.Fatal(err)
 		}

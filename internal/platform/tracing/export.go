@@ -11,7 +11,7 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -19,11 +19,14 @@ import (
 )
 
 // Config is what the environment says of tracing: the standard variables of
-// OpenTelemetry. The exporter reads more of them by itself
-// (OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_CERTIFICATE …).
+// OpenTelemetry.
 type Config struct {
 	// Endpoint is where spans are sent, by OTLP over HTTP; empty for nowhere.
 	Endpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+
+	// Headers are sent with spans, "name=value,name=value", each percent-encoded: by
+	// some a collector knows who sends them.
+	Headers string `env:"OTEL_EXPORTER_OTLP_HEADERS"`
 
 	// Ratio is how many of the traces are exported, 0 to 1.
 	Ratio float64 `env:"OTEL_TRACES_SAMPLER_ARG" envDefault:"1"`
@@ -48,9 +51,11 @@ func Setup(ctx context.Context, cfg Config, function string) error {
 	if cfg.Endpoint == "" {
 		return nil
 	}
-	exporter, err := otlptracehttp.New(ctx,
-		otlptracehttp.WithTimeout(Patience),
-		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}))
+	client, err := newClient(cfg)
+	if err != nil {
+		return err
+	}
+	exporter, err := otlptrace.New(ctx, client)
 	if err != nil {
 		return fmt.Errorf("make the exporter of traces: %w", err)
 	}
