@@ -93,8 +93,9 @@ func (s *store) find(id string) []Span {
 func (s *store) all() [][]Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all [][]Span
-	for _, spans := range s.traces.Values() {
+	kept := s.traces.Values()
+	all := make([][]Span, 0, len(kept))
+	for _, spans := range kept {
 		all = append(all, sorted(spans))
 	}
 	slices.SortFunc(all, func(a, b []Span) int { return b[0].Start.Compare(a[0].Start) })
@@ -102,7 +103,7 @@ func (s *store) all() [][]Span {
 }
 
 func sorted(spans map[string]Span) []Span {
-	var list []Span
+	list := make([]Span, 0, len(spans))
 	for _, span := range spans {
 		list = append(list, span)
 	}
@@ -117,18 +118,18 @@ var kinds = map[tracepb.Span_SpanKind]string{
 
 func spanOf(service string, p *tracepb.Span) Span {
 	return Span{
-		TraceID: hex.EncodeToString(p.TraceId), ID: hex.EncodeToString(p.SpanId), ParentID: hex.EncodeToString(p.ParentSpanId),
-		Name: p.Name, Kind: cmp.Or(kinds[p.Kind], "internal"), Service: service,
-		Start: time.Unix(0, int64(p.StartTimeUnixNano)).UTC(), End: time.Unix(0, int64(p.EndTimeUnixNano)).UTC(),
+		TraceID: hex.EncodeToString(p.GetTraceId()), ID: hex.EncodeToString(p.GetSpanId()), ParentID: hex.EncodeToString(p.GetParentSpanId()),
+		Name: p.GetName(), Kind: cmp.Or(kinds[p.GetKind()], "internal"), Service: service,
+		Start: time.Unix(0, int64(p.GetStartTimeUnixNano())).UTC(), End: time.Unix(0, int64(p.GetEndTimeUnixNano())).UTC(),
 		Failed:     p.GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR,
-		Attributes: attributesOf(p.Attributes),
+		Attributes: attributesOf(p.GetAttributes()),
 	}
 }
 
 func attributesOf(pairs []*commonpb.KeyValue) map[string]string {
 	attributes := map[string]string{}
 	for _, pair := range pairs {
-		attributes[pair.Key] = text(pair.GetValue())
+		attributes[pair.GetKey()] = text(pair.GetValue())
 	}
 	return attributes
 }

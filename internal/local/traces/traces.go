@@ -90,10 +90,10 @@ func (c *Collector) export(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not an export of traces", http.StatusBadRequest)
 		return
 	}
-	for _, resource := range request.ResourceSpans {
+	for _, resource := range request.GetResourceSpans() {
 		service := attributesOf(resource.GetResource().GetAttributes())["service.name"]
-		for _, scope := range resource.ScopeSpans {
-			for _, span := range scope.Spans {
+		for _, scope := range resource.GetScopeSpans() {
+			for _, span := range scope.GetSpans() {
 				c.store.add(spanOf(service, span))
 			}
 		}

@@ -144,7 +144,7 @@ func barOf(row Row, begin time.Time, whole time.Duration) bar {
 		b.Width = max(width*float64(row.Duration())/float64(whole), least)
 	}
 	b.Left = min(b.Left, width-least)
-	var details []string
+	details := make([]string, 0, len(row.Attributes))
 	for name, value := range row.Attributes {
 		details = append(details, name+" = "+value)
 	}

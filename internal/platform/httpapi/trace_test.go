@@ -77,7 +77,7 @@ func TestARequestIsASpanThatIsNamedByItsRoute(t *testing.T) {
 			ID string `path:"id"`
 		},
 		) (*struct{}, error) {
-			return nil, nil
+			return &struct{}{}, nil
 		})
 	for _, c := range []struct {
 		path, name string
@@ -108,7 +108,7 @@ func BenchmarkRequest(b *testing.B) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	api := httpapi.New(httpapi.Config{Now: time.Now, NewID: func() string { return "id" }})
 	huma.Register(api, huma.Operation{OperationID: "open", Method: http.MethodGet, Path: "/v1/open"},
-		func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
+		func(context.Context, *struct{}) (*struct{}, error) { return &struct{}{}, nil })
 	handle := api.Lambda()
 	request := events.APIGatewayProxyRequest{HTTPMethod: http.MethodGet, Path: "/v1/open"}
 	b.Run("off", func(b *testing.B) {
