@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -156,11 +157,11 @@ func TestAProblemNamesTheTraceOfItsLogLines(t *testing.T) {
 	s := ownStack(t)
 	p := s.person(t, "en")
 	_, err := p.Video(client.WithTraceparent(t.Context(), traceparent), "nothing")
-	if problem, ok := err.(*client.Problem); !ok || problem.TraceID != traceID {
+	if problem, ok := errors.AsType[*client.Problem](err); !ok || problem.TraceID != traceID {
 		t.Fatalf("the problem is %+v", err)
 	}
 	_, err = p.Video(t.Context(), "nothing")
-	problem, ok := err.(*client.Problem)
+	problem, ok := errors.AsType[*client.Problem](err)
 	if !ok || len(problem.TraceID) != len(traceID) || problem.TraceID == traceID {
 		t.Fatalf("without a trace the problem is %+v", err)
 	}

@@ -83,7 +83,9 @@ func Use(exporter sdktrace.SpanExporter, cfg Config, function string) {
 // answered. It takes Patience at most, and never fails: what a collector does not
 // take is lost.
 func Flush(ctx context.Context) {
-	provider, ok := otel.GetTracerProvider().(interface{ ForceFlush(ctx context.Context) error })
+	provider, ok := otel.GetTracerProvider().(interface {
+		ForceFlush(ctx context.Context) error
+	})
 	if !ok {
 		return // nothing is exported
 	}
