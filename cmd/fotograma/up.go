@@ -28,6 +28,7 @@ func stackFlags(cmd *cobra.Command, o *local.Options) {
 	flags.StringVar(&o.ProcessExecutor, "process-executor", local.Programs, "how ProcessFunction runs: process, or docker for its image (make image)")
 	o.Endpoint = os.Getenv("AWS_ENDPOINT_URL")
 	o.SMTPURL, o.CacheURL = os.Getenv("SMTP_URL"), os.Getenv("CACHE_URL")
+	o.TracesTo = os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
 	o.Web, o.WebHeaders = web.Files(), web.Headers
 }
 
@@ -46,6 +47,9 @@ Environment:
                     environment, instead of the built-in ones; "aws" for AWS itself
   CACHE_URL         keep what people ask for again and again in this Redis or Valkey:
                     redis://host:6379 or rediss://…
+  OTEL_EXPORTER_OTLP_ENDPOINT
+                    send traces to a collector there, such as Jaeger's
+                    http://127.0.0.1:4318; else the stack itself takes and shows them
   SMTP_URL          relay mails there: smtp://user:password@host:port or smtps://…`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), o, cmd.ErrOrStderr()) },
@@ -84,6 +88,9 @@ func addresses(s *local.Stack) string {
   Reference %[1]s/docs/
   Metrics   %[1]s/metrics
 `, s.WebURL())
+	if s.TracesURL() != "" {
+		text += fmt.Sprintf("  Traces    %s\n", s.TracesURL())
+	}
 	if s.InboxURL() != "" {
 		text += fmt.Sprintf("  Mails     %s\n", s.InboxURL())
 	}

@@ -12,11 +12,12 @@ import (
 
 	"github.com/fotograma/fotograma/internal/auth"
 	"github.com/fotograma/fotograma/internal/platform/boot"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 func main() {
 	var cfg auth.SweepConfig
 	fn := boot.Start(&cfg)
 	eraser := auth.NewEraser(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), fn.Metrics, time.Now)
-	lambda.Start(auth.Sweep(eraser))
+	lambda.Start(tracing.Timer("auth sweep", auth.Sweep(eraser)))
 }

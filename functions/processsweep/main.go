@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/platform/boot"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 	"github.com/fotograma/fotograma/internal/processing"
 )
 
@@ -20,5 +21,5 @@ func main() {
 	fn := boot.Start(&cfg)
 	aws := processing.AWS{DB: dynamodb.NewFromConfig(fn.AWS), S3: s3.NewFromConfig(fn.AWS), Q: sqs.NewFromConfig(fn.AWS)}
 	control := processing.NewControl(cfg, aws, fn.Metrics, time.Now, boot.NewID)
-	lambda.Start(control.Sweep)
+	lambda.Start(tracing.Timer("processing sweep", control.Sweep))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/platform/boot"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 	"github.com/fotograma/fotograma/internal/video"
 )
 
@@ -17,5 +18,5 @@ func main() {
 	var cfg video.Config
 	fn := boot.Start(&cfg)
 	service := video.New(cfg, dynamodb.NewFromConfig(fn.AWS), sqs.NewFromConfig(fn.AWS), s3.NewFromConfig(fn.AWS), fn.Metrics, time.Now, boot.NewID)
-	lambda.Start(service.Sweep)
+	lambda.Start(tracing.Timer("video sweep", service.Sweep))
 }

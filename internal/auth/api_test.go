@@ -247,7 +247,9 @@ func TestALoginTellsNothingOfTheAddress(t *testing.T) {
 	unknownCalls := w.wire.during(func() { unknown = w.login("bia@example.com", "not the password") })
 	w.wants(known, http.StatusUnauthorized, "invalid_credentials")
 	delete(known.body, "request_id")
+	delete(known.body, "trace_id")
 	delete(unknown.body, "request_id")
+	delete(unknown.body, "trace_id")
 	if diff := cmp.Diff(known.body, unknown.body); diff != "" || known.status != unknown.status {
 		t.Errorf("answers differ (-known +unknown):\n%s", diff)
 	}

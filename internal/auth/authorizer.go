@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // ErrUnauthorized is how an authorizer has API Gateway answer 401: by an error
@@ -41,6 +42,7 @@ func NewAuthorizer(cfg AuthorizerConfig, db *dynamodb.Client, secrets SecretRead
 // the stage, since API Gateway keeps it for the token, whatever route was asked
 // for first; what somebody may do with a thing is for its service to know.
 func (a *Authorizer) Handle(ctx context.Context, r events.APIGatewayCustomAuthorizerRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
+	ctx = tracing.WithID(ctx) // API Gateway tells it of no header but the token's
 	var refused events.APIGatewayCustomAuthorizerResponse
 	resource, err := everyRoute(r.MethodArn)
 	if err != nil {

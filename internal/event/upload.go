@@ -16,8 +16,9 @@ import (
 const MetadataKey = "fotograma"
 
 // MaxMetadata is how long the encoded Upload may be, in bytes: S3 takes 2 KB of
-// user metadata with an object, keys and values together.
-const MaxMetadata = 2000
+// user metadata with an object, keys and values together, and the trace that the
+// upload belongs to is beside it (66 bytes with its key).
+const MaxMetadata = 1950
 
 // Upload is what processing must know of an uploaded file. It lies with the
 // object as S3 metadata and was signed with the upload, so nobody but the video

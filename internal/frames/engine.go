@@ -98,6 +98,23 @@ type ExtractOptions struct {
 	// number of frames written. It is called about a hundred times, in the end
 	// with 1, and must return soon.
 	Progress func(done float64, frames int)
+	// Stage is called, if it is set, with the name of each stage as it begins:
+	// [StageProbe], [StageDecode], [StageZip]. It must return soon.
+	Stage func(name string)
+}
+
+// The stages of an extraction. Frames go into the archive as they are decoded, so
+// that StageZip is for what comes after the last of them.
+const (
+	StageProbe  = "probe"
+	StageDecode = "decode"
+	StageZip    = "zip"
+)
+
+func (o ExtractOptions) begin(stage string) {
+	if o.Stage != nil {
+		o.Stage(stage)
+	}
 }
 
 // Result is what [Engine.Extract] wrote.
@@ -159,6 +176,7 @@ func (e *Engine) Extract(ctx context.Context, src Source, x Extraction, opts Ext
 	}
 	x = x.WithDefaults()
 	var result Result
+	opts.begin(StageProbe)
 	err := e.open(ctx, src, func(ctx context.Context, in *input) error {
 		r := &run{engine: e, in: in, x: x, opts: opts, archive: newArchive(w, e.limits.Output)}
 		if err := r.prepare(ctx); err != nil {
@@ -168,6 +186,7 @@ func (e *Engine) Extract(ctx context.Context, src Source, x Extraction, opts Ext
 			return err
 		}
 		in.watch.pause() // the end of an upload may take its time
+		opts.begin(StageZip)
 		var err error
 		result, err = r.result()
 		return err

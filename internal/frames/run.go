@@ -264,6 +264,7 @@ func (r *run) planFor(media Media) ([]byte, error) {
 		if err := r.start(media); err != nil {
 			return nil, err
 		}
+		r.opts.begin(StageDecode)
 	}
 	return r.plan(), nil
 }

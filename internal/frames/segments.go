@@ -211,6 +211,7 @@ func (e *Engine) ExtractSegment(ctx context.Context, src Source, p Plan, segment
 		number = before.Frames
 	}
 	var result Run
+	opts.begin(StageProbe)
 	err := e.open(ctx, src, func(ctx context.Context, in *input) error {
 		r := &run{engine: e, in: in, x: p.Extraction, opts: opts, archive: newArchive(w, e.limits.Output), segment: true, plain: p.Everything, part: part{
 			origin: &p.Origin, first: s.First, end: s.End, from: s.From, until: s.Until,
@@ -222,6 +223,7 @@ func (e *Engine) ExtractSegment(ctx context.Context, src Source, p Plan, segment
 			return err
 		}
 		in.watch.pause()
+		opts.begin(StageZip)
 		var err error
 		result, err = r.segmentResult(p.Chained)
 		return err

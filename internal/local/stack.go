@@ -33,6 +33,7 @@ import (
 	"github.com/fotograma/fotograma/internal/local/sam"
 	"github.com/fotograma/fotograma/internal/local/schedule"
 	"github.com/fotograma/fotograma/internal/local/ses"
+	"github.com/fotograma/fotograma/internal/local/traces"
 	catalogue "github.com/fotograma/fotograma/internal/platform/metrics"
 )
 
@@ -69,6 +70,10 @@ type Options struct {
 
 	// CacheURL is the template's CacheUrl; empty for none.
 	CacheURL string
+
+	// TracesTo is the collector that spans are sent to, by OTLP over HTTP; empty for
+	// the built-in one, which shows them at TracesURL.
+	TracesTo string
 
 	SMTPURL string // relays mails; empty for the inbox only
 
@@ -166,6 +171,14 @@ func (s *Stack) InboxURL() string {
 	return s.url + InboxPath
 }
 
+// TracesURL is where traces are shown; empty if they go elsewhere.
+func (s *Stack) TracesURL() string {
+	if s.options.TracesTo != "" {
+		return ""
+	}
+	return s.WebURL() + traces.Path
+}
+
 // Failed tells of what ended the stack by itself.
 func (s *Stack) Failed() <-chan error { return s.failed }
 
@@ -215,7 +228,10 @@ func (s *Stack) reachAWS(ctx context.Context) error {
 
 // loadTemplate reads the template with what differs on one machine.
 func (s *Stack) loadTemplate(context.Context) error {
-	parameters := map[string]string{"Stage": "local", "WebOrigin": s.WebURL()}
+	parameters := map[string]string{"Stage": "local", "WebOrigin": s.WebURL(), "OtlpEndpoint": s.options.TracesTo}
+	if s.options.TracesTo == "" {
+		parameters["OtlpEndpoint"] = s.WebURL() + traces.OTLPPath
+	}
 	if s.options.CacheURL != "" {
 		parameters["CacheUrl"] = s.options.CacheURL
 	}
@@ -379,6 +395,9 @@ func (s *Stack) serveWeb(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", s.metrics.Handler())
+	collector := traces.New(s.log)
+	mux.Handle(traces.Path, collector)
+	mux.Handle(traces.OTLPPath+"/", collector)
 	mux.Handle("/", webApp(s.options.Web, s.options.WebHeaders(s.storageURL())))
 	return s.serve(ctx, s.options.WebAddr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if api.Handles(r) {

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // Queue is a queue that this service writes to.
@@ -28,6 +29,7 @@ func (q Queue) send(ctx context.Context, id string, at time.Time, data event.Dat
 	if err != nil {
 		return err
 	}
+	tracing.Mark(ctx, &e)
 	body, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", e.Type(), err)

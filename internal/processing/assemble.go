@@ -41,7 +41,11 @@ func (j *running) assemble(ctx context.Context) error {
 	if a.done, a.tokens, err = j.segments(ctx); err != nil {
 		return err
 	}
-	result, err := a.join(ctx)
+	var result frames.Result
+	err = inStage(ctx, frames.StageZip, func(ctx context.Context) error {
+		result, err = a.join(ctx)
+		return err
+	})
 	if bucket.IsCode(err, "NoSuchUpload") {
 		result, err = a.joined(ctx, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/problem"
 	"github.com/fotograma/fotograma/internal/platform/rebuild"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // Control is what happens to jobs from outside their workers: people cancel, delete
@@ -78,23 +79,33 @@ func (c *Control) HandleDeadLetter(ctx context.Context, m events.SQSMessage) err
 	failures := make([]error, 0, 1+len(tasks))
 	failures = append(failures, err)
 	for _, task := range tasks {
-		ctx := logging.With(ctx, slog.String("video_id", task.Ref.VideoID), slog.Int("run", task.Ref.Run))
-		slog.ErrorContext(ctx, "no worker could finish the job")
-		ended, err := c.end(ctx, task.Ref, Failed, event.ProcessingFailed{
-			VideoRef: task.Ref, Filename: c.filename(ctx, task), Code: string(problem.ProcessingFailed),
-		})
-		if ended {
-			c.countFailure(problem.ProcessingFailed)
-		}
+		ctx, span, src := c.follow(ctx, m, task)
+		err := c.giveUp(ctx, task, src)
+		tracing.End(span, err)
 		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
 }
 
+func (c *Control) giveUp(ctx context.Context, task Task, src *Source) error {
+	slog.ErrorContext(ctx, "no worker could finish the job")
+	tracing.Failed(ctx, string(problem.ProcessingFailed))
+	ended, err := c.end(ctx, task.Ref, Failed, event.ProcessingFailed{
+		VideoRef: task.Ref, Filename: c.filename(ctx, task, src), Code: string(problem.ProcessingFailed),
+	})
+	if ended {
+		c.countFailure(problem.ProcessingFailed)
+	}
+	return err
+}
+
 // filename gives the name under which the person knows the file, or the video's
 // ID where that cannot be found out.
-func (c *Control) filename(ctx context.Context, task Task) string {
-	src, err := c.Objects.Find(ctx, task.Key())
+func (c *Control) filename(ctx context.Context, task Task, src *Source) string {
+	var err error
+	if src == nil {
+		src, err = c.Objects.Find(ctx, task.Key())
+	}
 	if err == nil {
 		var upload event.Upload
 		if upload, err = src.Upload(); err == nil {

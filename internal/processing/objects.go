@@ -17,6 +17,7 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/bucket"
 	"github.com/fotograma/fotograma/internal/platform/problem"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // Objects reads uploads and writes archives.
@@ -44,6 +45,7 @@ type Source struct {
 	etag    string
 	size    int64
 	meta    string
+	trace   string // of the request that registered it; empty if it named none
 }
 
 // Find looks for an uploaded file, whose reads are bound to ctx; errGone if
@@ -58,7 +60,7 @@ func (o *Objects) Find(ctx context.Context, key string) (*Source, error) {
 	}
 	return &Source{
 		ctx: ctx, objects: o, key: key, etag: aws.ToString(out.ETag), size: aws.ToInt64(out.ContentLength),
-		meta: out.Metadata[event.MetadataKey],
+		meta: out.Metadata[event.MetadataKey], trace: out.Metadata[tracing.Name],
 	}, nil
 }
 

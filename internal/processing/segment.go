@@ -12,6 +12,7 @@ import (
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // segmentWork is what a worker has made of a segment.
@@ -53,7 +54,7 @@ func (w *Worker) extractSegment(ctx context.Context, m message, task Task) error
 // check holds the uploaded file against the hash that was announced for it.
 func (w *Worker) check(ctx context.Context, m message, task Task) error {
 	return w.unit(ctx, m, task, checkKey(task.Ref), func(u *unit, ctx context.Context) error {
-		return verify(u.source(ctx), u.planned.Upload)
+		return inStage(ctx, "verify", func(ctx context.Context) error { return verify(u.source(ctx), u.planned.Upload) })
 	})
 }
 
@@ -129,13 +130,20 @@ func (u *unit) extract(ctx context.Context) error {
 			return u.Objects.putPart(ctx, archive, s.UploadID, number, data)
 		})}
 	var done segmentWork
-	done.Run, err = u.Engine.ExtractSegment(ctx, u.source(ctx), u.planned.Plan, segment, state,
-		options(u.planned.Upload, u.hold.progress), out)
+	opts := options(u.planned.Upload, u.hold.progress)
+	begin, end := stages(ctx)
+	opts.Stage = begin
+	done.Run, err = u.Engine.ExtractSegment(ctx, u.source(ctx), u.planned.Plan, segment, state, opts, out)
+	end(err)
 	if err != nil {
 		_ = out.parts.wait() // for nothing to be written when others take over
 		return err
 	}
-	if done.Parts, err = out.parts.close(); err != nil {
+	err = inStage(ctx, "upload", func(context.Context) error {
+		done.Parts, err = out.parts.close()
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	done.Head = len(out.head)
@@ -188,6 +196,7 @@ func (u *unit) finish(ctx context.Context, o outcome) error {
 		if ended {
 			u.countFailure(o.failed)
 		}
+		tracing.Failed(ctx, string(o.failed))
 		return err
 	}
 	err := u.complete(ctx)

@@ -33,6 +33,9 @@ type Task struct {
 	// Extraction replaces the one that was signed with the upload, when a
 	// person tries again with other options.
 	Extraction json.RawMessage
+
+	// Notified tells that S3 itself told of the file.
+	Notified bool
 }
 
 // Key is where the file lies in the uploads bucket.
@@ -100,7 +103,7 @@ func parseRecords(records []events.S3EventRecord) ([]Task, error) {
 			failures = append(failures, err)
 			continue
 		}
-		tasks = append(tasks, Task{Ref: event.VideoRef{VideoID: video, OwnerID: owner, Run: 1}})
+		tasks = append(tasks, Task{Ref: event.VideoRef{VideoID: video, OwnerID: owner, Run: 1}, Notified: true})
 	}
 	return tasks, errors.Join(failures...)
 }

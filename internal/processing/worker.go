@@ -16,9 +16,9 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/platform/cost"
-	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/problem"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // source is the CloudEvents source of this service's events.
@@ -95,14 +95,17 @@ func (w *Worker) HandleMessage(ctx context.Context, received events.SQSMessage) 
 		w.measureWait(received)
 	}
 	for _, task := range tasks {
-		ctx := logging.With(ctx, slog.String("video_id", task.Ref.VideoID), slog.Int("run", task.Ref.Run))
-		failures = append(failures, w.do(ctx, m, task))
+		ctx, span, src := w.follow(ctx, received, task)
+		err := w.do(ctx, m, task, src)
+		tracing.End(span, err)
+		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
 }
 
-// do does the step. Reasons to forget the message are no errors.
-func (w *Worker) do(ctx context.Context, m message, task Task) error {
+// do does the step, with the file if that was found. Reasons to forget the message are
+// no errors.
+func (w *Worker) do(ctx context.Context, m message, task Task, src *Source) error {
 	var err error
 	switch task.Step {
 	case Extract:
@@ -112,7 +115,7 @@ func (w *Worker) do(ctx context.Context, m message, task Task) error {
 	case Assemble:
 		err = w.assemble(ctx, m, task)
 	default:
-		err = w.begin(ctx, m, task)
+		err = w.begin(ctx, m, task, src)
 	}
 	switch {
 	case errors.Is(err, errDeleted):
@@ -134,7 +137,7 @@ func (w *Worker) lease(m message, task Task) Lease {
 	return Lease{Ref: task.Ref, MessageID: m.id, Token: w.NewID(), Now: now, Until: now.Add(w.Lease)}
 }
 
-func (w *Worker) begin(ctx context.Context, m message, task Task) error {
+func (w *Worker) begin(ctx context.Context, m message, task Task, src *Source) error {
 	started, err := w.event(event.ProcessingStarted{VideoRef: task.Ref})
 	if err != nil {
 		return err
@@ -144,7 +147,7 @@ func (w *Worker) begin(ctx context.Context, m message, task Task) error {
 	if err != nil {
 		return err
 	}
-	j := &running{Worker: w, task: task, token: lease.Token, job: job, claimed: lease.Now, started: lease.Now}
+	j := &running{Worker: w, task: task, token: lease.Token, job: job, found: src, claimed: lease.Now, started: lease.Now}
 	j.hold = j.keep(m)
 	defer func() { j.measureCost(j.stage(), j.claimed) }()
 	return j.finish(ctx, j.hold.during(ctx, j.work))
@@ -157,6 +160,7 @@ type running struct {
 	token   string
 	job     *Job // the row after the claim: it knows an earlier run's archive
 	hold    *hold
+	found   *Source   // before the claim; nil if it was not looked for
 	claimed time.Time // by this worker
 	started time.Time // by the first one of the run
 
@@ -220,7 +224,7 @@ func (j *running) work(ctx context.Context) error {
 	if err := j.discard(ctx); err != nil {
 		return err
 	}
-	src, err := j.Objects.Find(ctx, j.task.Key())
+	src, err := j.find(ctx)
 	if err != nil {
 		return err
 	}
@@ -235,7 +239,11 @@ func (j *running) work(ctx context.Context) error {
 	result, err := j.extract(ctx, src, extraction, j.Plan.Work)
 	if errors.Is(err, frames.ErrTooMuch) {
 		var plan frames.Plan
-		if plan, err = j.Engine.Plan(ctx, src, extraction, j.Plan); err != nil {
+		err = inStage(ctx, "plan", func(ctx context.Context) error {
+			plan, err = j.Engine.Plan(ctx, src, extraction, j.Plan)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		if len(plan.Segments) > 1 {
@@ -247,6 +255,14 @@ func (j *running) work(ctx context.Context) error {
 		return err
 	}
 	return j.conclude(ctx, result)
+}
+
+// find gives the file, bound to ctx.
+func (j *running) find(ctx context.Context) (*Source, error) {
+	if j.found != nil {
+		return j.found.bound(ctx), nil
+	}
+	return j.Objects.Find(ctx, j.task.Key())
 }
 
 // discard aborts the uploads that earlier workers of this run have left
@@ -297,6 +313,8 @@ func (j *running) extract(ctx context.Context, src *Source, x frames.Extraction,
 	var extractErr error
 	opts := options(j.upload, j.hold.progress)
 	opts.MaxWork = most
+	begin, end := stages(ctx)
+	opts.Stage = begin
 	group, within := errgroup.WithContext(ctx)
 	src = src.bound(within)
 	group.Go(func() error {
@@ -308,11 +326,12 @@ func (j *running) extract(ctx context.Context, src *Source, x frames.Extraction,
 	if failed, ok := errors.AsType[*frames.Error](extractErr); ok {
 		err = failed // what else went wrong may have come of it
 	}
+	end(err)
 	if err != nil {
 		archive.Abandon()
 		return result, err
 	}
-	return result, archive.Close()
+	return result, inStage(ctx, "upload", func(context.Context) error { return archive.Close() })
 }
 
 // options are what the engine may know of an upload. The hash that was announced
@@ -411,6 +430,7 @@ func (j *running) fail(ctx context.Context, code problem.Code) error {
 		return err
 	}
 	j.countFailure(code)
+	tracing.Failed(ctx, string(code))
 	slog.InfoContext(ctx, "job failed", "code", string(code))
 	return j.clear(ctx, j.task.Ref)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/outbox"
 	"github.com/fotograma/fotograma/internal/platform/problem"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // source is the CloudEvents source of this service's events.
@@ -163,6 +164,7 @@ func (s *Service) create(ctx context.Context, v *Video, key string, request []by
 
 // sign signs the upload of a video for as long as it is awaited.
 func (s *Service) sign(ctx context.Context, v *Video) (Upload, error) {
+	tracing.Note(ctx, tracing.VideoID(v.ID))
 	if v.PartSize > 0 {
 		return Upload{ExpiresAt: v.UploadDeadline}, nil
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 	"github.com/fotograma/fotograma/internal/video"
 )
 
@@ -220,6 +221,7 @@ func TestAnUploadIsBoundToWhatWasSigned(t *testing.T) {
 		"another key":        {file: "hello", change: map[string]string{"key": "bob/" + id}},
 		"another type":       {file: "hello", change: map[string]string{"Content-Type": "text/html"}},
 		"other metadata":     {file: "hello", change: map[string]string{"x-amz-meta-fotograma": "e30"}},
+		"another trace":      {file: "hello", change: map[string]string{"x-amz-meta-traceparent": "00-" + strings.Repeat("1", 32) + "-00f067aa0ba902b7-01"}},
 		"another signature":  {file: "hello", change: map[string]string{"X-Amz-Signature": strings.Repeat("0", 64)}},
 		"another expiration": {file: "hello", change: map[string]string{"policy": "e30="}},
 	} {
@@ -229,6 +231,28 @@ func TestAnUploadIsBoundToWhatWasSigned(t *testing.T) {
 	}
 	if status, _ := w.call("ana", "POST", "/v1/videos/"+id+"/complete", ""); status != 409 {
 		t.Errorf("something was uploaded: %d", status)
+	}
+}
+
+func TestWhatComesOfAFileBelongsToTheTraceOfItsRequest(t *testing.T) {
+	w := newWorld(t)
+	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	for _, size := range []int{5, 200 << 20} { // in one POST and in parts
+		body := fmt.Sprintf(`{"filename":"a.mp4","size":%d,"content_type":"video/mp4"}`, size)
+		status, answer := w.call("ana", "POST", "/v1/videos", body, "Traceparent", "00-"+traceID+"-00f067aa0ba902b7-01")
+		if status != http.StatusCreated {
+			t.Fatalf("create: %d %v", status, answer)
+		}
+		for _, m := range localtest.Drain(t, w.queues, w.cfg.StatusQueueURL) {
+			if e, err := event.Parse([]byte(m)); err != nil || !strings.Contains(tracing.ParentOf(e), traceID) {
+				t.Errorf("the event carries %q, %v", tracing.ParentOf(e), err)
+			}
+		}
+		if fields, ok := dig[map[string]any](answer, "upload")["fields"].(map[string]any); ok {
+			if got := dig[string](fields, "x-amz-meta-traceparent"); !strings.Contains(got, traceID) {
+				t.Errorf("signed was the trace %q", got)
+			}
+		}
 	}
 }
 

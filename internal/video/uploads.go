@@ -13,6 +13,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/bucket"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // Uploads signs uploads into the uploads bucket and looks at what arrived.
@@ -35,14 +36,13 @@ type Form struct {
 // SignPost signs the upload of a whole video: exactly this key, type, size and
 // metadata.
 func (u *Uploads) SignPost(ctx context.Context, v *Video, validity time.Duration) (Form, error) {
-	metadata, err := v.metadata()
+	metadata, err := objectMetadata(ctx, v)
 	if err != nil {
 		return Form{}, err
 	}
-	fields := map[string]string{
-		"Content-Type":                    v.ContentType,
-		"x-amz-meta-" + event.MetadataKey: metadata,
-		"success_action_status":           "201",
+	fields := map[string]string{"Content-Type": v.ContentType, "success_action_status": "201"}
+	for name, value := range metadata {
+		fields["x-amz-meta-"+name] = value
 	}
 	conditions := []any{[]any{"content-length-range", v.Size, v.Size}}
 	for name, value := range fields {
@@ -58,15 +58,29 @@ func (u *Uploads) SignPost(ctx context.Context, v *Video, validity time.Duration
 	return Form{URL: signed.URL, Fields: fields}, nil
 }
 
+// objectMetadata is what lies with the file, and can be changed by nobody who uploads
+// it: the Upload, and the trace that what comes of it belongs to.
+func objectMetadata(ctx context.Context, v *Video) (map[string]string, error) {
+	upload, err := v.metadata()
+	if err != nil {
+		return nil, err
+	}
+	metadata := map[string]string{event.MetadataKey: upload}
+	if parent := tracing.Parent(ctx); parent != "" {
+		metadata[tracing.Name] = parent
+	}
+	return metadata, nil
+}
+
 // Begin starts a multipart upload and gives its ID.
 func (u *Uploads) Begin(ctx context.Context, v *Video) (string, error) {
-	metadata, err := v.metadata()
+	metadata, err := objectMetadata(ctx, v)
 	if err != nil {
 		return "", err
 	}
 	out, err := u.S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: &u.Bucket, Key: aws.String(v.Key()), ContentType: &v.ContentType,
-		Metadata: map[string]string{event.MetadataKey: metadata},
+		Metadata: metadata,
 	})
 	if err != nil {
 		return "", fmt.Errorf("begin multipart upload: %w", err)

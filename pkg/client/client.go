@@ -126,6 +126,7 @@ type Problem struct { //nolint:errname // it is called so in RFC 9457
 	Detail    string        `json:"detail"`
 	Code      string        `json:"code"` // stable
 	RequestID string        `json:"request_id"`
+	TraceID   string        `json:"trace_id"` // of all that came of the request; see WithTraceparent
 	Errors    []ProblemPart `json:"errors"`
 }
 
@@ -197,6 +198,9 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 	}
 	maps.Copy(req.Header, c.header)
 	maps.Copy(req.Header, header)
+	if traceparent := traceparentOf(ctx); traceparent != "" {
+		req.Header.Set(traceHeader, traceparent)
+	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -154,6 +154,7 @@ func (c *Client) Upload(ctx context.Context, file io.ReaderAt, v NewVideo, o *Up
 		}
 		v.SHA256 = hex.EncodeToString(hash.Sum(nil))
 	}
+	ctx = traced(ctx)
 	created, err := c.CreateVideo(ctx, v)
 	if err != nil {
 		return nil, err

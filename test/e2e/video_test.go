@@ -44,6 +44,7 @@ func TestUploadsAreHeldToWhatWasSigned(t *testing.T) {
 		"a shorter file":     func(_ *created, file *[]byte) { *file = (*file)[1:] },
 		"another key":        func(c *created, _ *[]byte) { c.Upload.Fields["key"] += "x" },
 		"another extraction": func(c *created, _ *[]byte) { c.Upload.Fields["x-amz-meta-fotograma"] = "e30" },
+		"another trace":      func(c *created, _ *[]byte) { c.Upload.Fields["x-amz-meta-traceparent"] = traceparent },
 		"no signature":       func(c *created, _ *[]byte) { delete(c.Upload.Fields, "X-Amz-Signature") },
 	} {
 		t.Run(name, func(t *testing.T) {

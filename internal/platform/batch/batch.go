@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // Handler handles one message. An error leaves the message in the queue: it is
@@ -30,6 +31,7 @@ func Handle(h Handler) func(context.Context, events.SQSEvent) (events.SQSEventRe
 			wg.Go(func() { failed[i] = !handled(ctx, h, m) })
 		}
 		wg.Wait()
+		tracing.Flush(ctx)
 
 		response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 		for i, m := range batch.Records {
@@ -43,14 +45,18 @@ func Handle(h Handler) func(context.Context, events.SQSEvent) (events.SQSEventRe
 }
 
 func handled(ctx context.Context, h Handler, m events.SQSMessage) (ok bool) {
+	ctx, span := tracing.Message(ctx, m)
 	ctx = logging.With(ctx, slog.String("message_id", m.MessageId))
+	var err error
 	defer func() {
 		if p := recover(); p != nil {
 			slog.ErrorContext(ctx, "message panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			tracing.Fail(span, "panic")
 			ok = false
 		}
+		tracing.End(span, err)
 	}()
-	if err := h(ctx, m); err != nil {
+	if err = h(ctx, m); err != nil {
 		level := slog.LevelError
 		if _, postponed := errors.AsType[*PostponedError](err); postponed {
 			level = slog.LevelWarn

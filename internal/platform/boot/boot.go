@@ -1,5 +1,5 @@
 // Package boot is what every function does before its first event: read its
-// configuration from the environment, set up logs and metrics, and reach AWS.
+// configuration from the environment, set up logs, metrics and traces, and reach AWS.
 package boot
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/fotograma/fotograma/internal/platform/cost"
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // Common is the part of the environment that all functions have.
@@ -24,6 +25,8 @@ type Common struct {
 	LogLevel         slog.Level `env:"LOG_LEVEL" envDefault:"INFO"`
 	MetricsNamespace string     `env:"METRICS_NAMESPACE" envDefault:"Fotograma"`
 	FunctionName     string     `env:"AWS_LAMBDA_FUNCTION_NAME"`
+
+	Tracing tracing.Config
 }
 
 // Function is what a function starts with.
@@ -58,6 +61,12 @@ func Start(cfg any) Function {
 		Metrics: metrics.New(os.Stdout, common.MetricsNamespace, time.Now),
 	}
 	fn.Calls.Attach(&awsConfig)
+	if common.Tracing.Endpoint != "" {
+		if err := tracing.Setup(context.Background(), common.Tracing, common.FunctionName); err != nil {
+			fail("set tracing up", err)
+		}
+		tracing.Attach(&awsConfig)
+	}
 	fn.AWS = awsConfig
 	metrics.Record(fn.Metrics, metrics.ByFunction{Function: common.FunctionName}, metrics.ColdStarts.Of(1))
 	return fn

@@ -17,9 +17,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fotograma/fotograma/internal/platform/logging"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // Config is what an API needs to know.
@@ -172,6 +174,12 @@ func (a *API) finish(w *recorder, r *http.Request, started time.Time) {
 	}
 	elapsed := a.cfg.Now().Sub(started)
 	method, route, registered := strings.Cut(r.Pattern, " ")
+	span := trace.SpanFromContext(ctx)
+	defer span.End()
+	tracing.Answered(span, r.Method, route, w.status, string(requestOf(ctx).code))
+	if id := r.PathValue("id"); id != "" && w.status < http.StatusBadRequest && strings.HasPrefix(route, "/v1/videos/") {
+		span.SetAttributes(tracing.VideoID(id))
+	}
 	slog.InfoContext(ctx, "request", "method", r.Method, "route", route, "status", w.status,
 		"duration_ms", elapsed.Milliseconds())
 	if code := requestOf(ctx).code; code != "" {
@@ -204,10 +212,12 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return r.ResponseWriter.Write(p) //nolint:wrapcheck // transparent
 }
 
-// withRequest puts into the context what is known of the request.
+// withRequest puts into the context what is known of the request, and begins its
+// span, which finish ends.
 func (a *API) withRequest(r *http.Request) *http.Request {
 	info := a.newRequestInfo(r)
-	ctx := logging.With(r.Context(), slog.String("request_id", info.id))
+	ctx, _ := tracing.Request(r.Context(), r.Method, r.Header.Get(tracing.Name))
+	ctx = logging.With(ctx, slog.String("request_id", info.id))
 	if caller, ok := CallerFrom(ctx); ok {
 		ctx = logging.With(ctx, slog.String("user_id", caller.UserID))
 	}

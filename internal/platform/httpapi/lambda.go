@@ -9,6 +9,7 @@ import (
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
 	"github.com/fotograma/fotograma/internal/platform/problem"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // Lambda makes a Lambda handler for the events of a REST API's proxy
@@ -20,11 +21,13 @@ func (a *API) Lambda() func(context.Context, events.APIGatewayProxyRequest) (eve
 		w := core.NewProxyResponseWriter()
 		r, err := accessor.EventToRequestWithContext(ctx, e)
 		if err != nil { // a path or a body that net/http cannot take
+			ctx = tracing.WithID(ctx)
 			r = (&http.Request{Method: e.HTTPMethod}).WithContext(ctx)
 			writeProblem(w, r, describe(ctx, problem.BadRequest))
 		} else {
 			handler.ServeHTTP(w, r)
 		}
+		tracing.Flush(ctx)
 		response, err := w.GetProxyResponse()
 		if err != nil {
 			return events.APIGatewayProxyResponse{}, fmt.Errorf("make the response: %w", err)

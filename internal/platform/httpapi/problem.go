@@ -13,10 +13,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/fotograma/fotograma/internal/platform/problem"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // Problem is the body of every error answer: RFC 9457 problem details with the
-// stable code and the request's ID.
+// stable code and the IDs of the request and of its trace.
 type Problem struct { //nolint:errname // it is called so in RFC 9457
 	Type      string              `json:"type" doc:"Always about:blank; code tells the kind of problem." example:"about:blank"`
 	Title     string              `json:"title" doc:"The kind of problem in a few words, in the language of Accept-Language."`
@@ -24,6 +25,7 @@ type Problem struct { //nolint:errname // it is called so in RFC 9457
 	Detail    string              `json:"detail" doc:"A sentence that tells what to do, in the language of Accept-Language."`
 	Code      problem.Code        `json:"code" doc:"The kind of problem; stable." example:"invalid_request"`
 	RequestID string              `json:"request_id" doc:"Names this request in the logs."`
+	TraceID   string              `json:"trace_id,omitempty" doc:"Names all that came of this request, in the logs and in traces; 32 hexadecimal digits. What API Gateway refuses by itself has none." example:"4bf92f3577b34da6a3ce929d0e0e4736"`
 	Errors    []*huma.ErrorDetail `json:"errors,omitempty" doc:"What is wrong with which member of the request."`
 
 	retryAfter string
@@ -118,6 +120,7 @@ func describe(ctx context.Context, code problem.Code) *Problem {
 		Detail:    text.Detail,
 		Code:      code,
 		RequestID: info.id,
+		TraceID:   tracing.ID(ctx),
 	}
 }
 

@@ -1,6 +1,7 @@
 // Package logging writes what happens as JSON lines on stdout, where Lambda
 // takes them to CloudWatch Logs. Attributes put into a context with [With]
-// stand on every line that is logged with it: request id, video id, user id.
+// stand on every line that is logged with it: request id, video id, user id; and so
+// does the ID of the context's trace, if it has one.
 // Names and e-mail addresses never do.
 package logging
 
@@ -10,6 +11,8 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 type ctxKey struct{}
@@ -30,13 +33,17 @@ func New(w io.Writer, level slog.Level) *slog.Logger {
 	return logger
 }
 
-// handler adds the context's attributes.
+// handler adds the context's attributes, and its trace's ID.
 type handler struct{ slog.Handler }
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	if attrs, ok := ctx.Value(ctxKey{}).([]slog.Attr); ok {
 		r = r.Clone()
 		r.AddAttrs(attrs...)
+	}
+	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
+		r = r.Clone()
+		r.AddAttrs(slog.String("trace_id", sc.TraceID().String()))
 	}
 	return h.Handler.Handle(ctx, r) //nolint:wrapcheck // a handler passes its next one's error on
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fotograma/fotograma/internal/platform/logging"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 func TestTheContextsAttributesStandOnEveryLine(t *testing.T) {
@@ -17,6 +18,7 @@ func TestTheContextsAttributesStandOnEveryLine(t *testing.T) {
 	outer := logging.With(t.Context(), slog.String("request_id", "r1"))
 	logging.With(outer, slog.String("video_id", "other")) // must not leak into its sibling
 	inner := logging.With(outer, slog.String("video_id", "v1"))
+	inner = tracing.Continue(inner, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 	log.DebugContext(inner, "too fine")
 	log.InfoContext(inner, "done", "n", 1)
 
@@ -26,7 +28,7 @@ func TestTheContextsAttributesStandOnEveryLine(t *testing.T) {
 	}
 	for name, want := range map[string]any{
 		"msg": "done", "level": "INFO", "function": "VideoFunction", "component": "test",
-		"request_id": "r1", "video_id": "v1", "n": 1.0,
+		"request_id": "r1", "video_id": "v1", "n": 1.0, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
 	} {
 		if line[name] != want {
 			t.Errorf("%s is %v, want %v", name, line[name], want)

@@ -23,10 +23,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
+	"github.com/fotograma/fotograma/internal/platform/tracing"
 )
 
 // shards is over how many partition keys the waiting events are spread, so that
@@ -91,6 +93,9 @@ func (o *Outbox) Put(events ...event.Event) ([]types.TransactWriteItem, error) {
 // the events. The error is the transaction's: a publication that failed is
 // logged and left to the sweep.
 func (o *Outbox) Commit(ctx context.Context, changes []types.TransactWriteItem, events ...event.Event) error {
+	for i := range events {
+		tracing.Mark(ctx, &events[i])
+	}
 	puts, err := o.Put(events...)
 	if err != nil {
 		return err
@@ -117,18 +122,31 @@ func (o *Outbox) Commit(ctx context.Context, changes []types.TransactWriteItem, 
 
 // Send sends an event without keeping it: for what may be lost.
 func (o *Outbox) Send(ctx context.Context, e event.Event) error {
+	tracing.Mark(ctx, &e)
 	body, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("send %s: %w", e.Type(), err)
 	}
 	for _, url := range o.Routes[e.Type()] {
-		if _, err := o.SQS.SendMessage(ctx, &sqs.SendMessageInput{
-			QueueUrl: &url, MessageBody: aws.String(string(body)),
-		}); err != nil {
+		if err := o.send(ctx, url, e.Type(), string(body)); err != nil {
 			return fmt.Errorf("send %s: %w", e.Type(), err)
 		}
 	}
 	return nil
+}
+
+// send sends a message that carries the trace of the sending of it.
+func (o *Outbox) send(ctx context.Context, url, eventType, body string) error {
+	ctx, span := tracing.Sending(ctx, url, eventType)
+	in := &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body}
+	if parent := tracing.Parent(ctx); parent != "" {
+		in.MessageAttributes = map[string]sqstypes.MessageAttributeValue{
+			tracing.Name: {DataType: aws.String("String"), StringValue: &parent},
+		}
+	}
+	_, err := o.SQS.SendMessage(ctx, in)
+	tracing.End(span, err)
+	return err //nolint:wrapcheck // Send says what failed
 }
 
 func (o *Outbox) publish(ctx context.Context, e event.Event) error {
@@ -219,7 +237,8 @@ func (o *Outbox) sweep(ctx context.Context, item dynamo.Item) (sent bool, err er
 	if err != nil {
 		return false, fmt.Errorf("sweep %s: %w", waiting.SK, err)
 	}
-	if err := o.publish(ctx, e); err != nil {
+	// It belongs to what made it, not to the sweep.
+	if err := o.publish(tracing.Continue(ctx, tracing.ParentOf(e)), e); err != nil {
 		return false, err
 	}
 	return true, nil

@@ -1,17 +1,20 @@
 import { expect, test } from "vitest";
 import { Api, Problem, Unreachable } from "./api";
+import type { NewVideo } from "./types";
 
 type Reply = { status?: number; body?: unknown; headers?: Record<string, string> } | Error;
 
 /** An API that answers as told, and keeps what it was asked. */
 function fake(answer: (path: string, token: string | null, body: string | null) => Reply) {
   const asked: string[] = [];
+  const traces: (string | null)[] = [];
   let ended = 0;
   let last: Promise<void> = Promise.resolve();
   const api = new Api({
     fetch: async (input, init) => {
       const headers = new Headers(init!.headers);
       const token = headers.get("Authorization")?.replace("Bearer ", "") ?? null;
+      traces.push(headers.get("Traceparent"));
       asked.push(`${init!.method} ${input} ${token ?? "-"} ${headers.get("Accept-Language")}`);
       const reply = answer(String(input), token, init!.body as string | null);
       if (reply instanceof Error) throw reply;
@@ -22,7 +25,7 @@ function fake(answer: (path: string, token: string | null, body: string | null) 
     language: () => "pt-BR",
     ended: () => { ended++; },
   });
-  return { api, asked, ended: () => ended };
+  return { api, asked, traces, ended: () => ended };
 }
 
 const unauthorized: Reply = { status: 401, body: { code: "unauthorized", detail: "Log in." } };
@@ -81,4 +84,19 @@ test("a problem is told in its sentence, with the members it is about", async ()
 test("what has not changed comes as 304, with no body", async () => {
   const { api } = fake((path) => (path === "/v1/auth/refresh" ? { body: { access_token: "a" } } : { status: 304, headers: { ETag: '"1"' } }));
   expect(await api.request("GET", "/videos/1", { headers: { "If-None-Match": '"1"' } })).toMatchObject({ status: 304, etag: '"1"' });
+});
+
+test("all of one upload names one trace, and nothing else does", async () => {
+  const { api, traces } = fake((path) => ({ body: path === "/v1/auth/refresh" ? { access_token: "a" } : {} }));
+  const key = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736";
+  await api.call("GET", "/x");
+  await api.create(key, { filename: "a.mp4", size: 1, content_type: "video/mp4", extraction: {} as NewVideo["extraction"] });
+  await api.complete(key, "v");
+  const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-a3ce929d0e0e4736-01";
+  expect(traces).toEqual([null, null, trace, trace]);
+});
+
+test("a problem names the trace under which the server has it", async () => {
+  const { api } = fake((path) => (path === "/v1/auth/refresh" ? { body: { access_token: "a" } } : { status: 500, body: { code: "internal", trace_id: "4bf9" } }));
+  await expect(api.call("GET", "/x")).rejects.toMatchObject({ trace: "4bf9" });
 });

@@ -1,17 +1,20 @@
 // The HTTP API, and the session that it is called in.
 
-import type { NewVideo, ProblemBody, Registered, Tokens } from "./types";
+import type { NewVideo, ProblemBody, Registered, Tokens, Video } from "./types";
 
 /** An RFC 9457 problem: its message is a sentence that tells a person what to do. */
 export class Problem extends Error {
   readonly code: string;
   readonly status: number;
+  /** Names what happened in the server's log. */
+  readonly trace: string;
 
   constructor(status: number, body: ProblemBody) {
     const members = (body.errors ?? []).map((e) => [e.location?.split(".").pop(), e.message].filter(Boolean).join(": "));
     super([body.detail ?? "", ...members].filter(Boolean).join(" "));
     this.code = body.code ?? "";
     this.status = status;
+    this.trace = body.trace_id ?? "";
   }
 }
 
@@ -21,6 +24,17 @@ export class Unreachable extends Error {
     super("the server cannot be reached"); // for logs; people are told in their language
   }
 }
+
+/**
+ * The header (W3C Trace Context) by which the server knows what belongs to one upload,
+ * from its first request to the mail: the trace is the upload's key, a random UUID.
+ */
+export function traceOf(key: string): Record<string, string> {
+  const id = key.replaceAll("-", "");
+  return { Traceparent: `00-${id}-${id.slice(16)}-01` };
+}
+
+export interface CompletedPart { part_number: number; etag: string }
 
 export interface Answer<T> { status: number; body: T; etag: string | null }
 
@@ -76,7 +90,12 @@ export class Api {
 
   /** Registers a video; the same key gives the same one again, with an upload that is signed anew. */
   async create(key: string, body: NewVideo): Promise<Registered> {
-    return (await this.request<Registered>("POST", "/videos", { body, headers: { "Idempotency-Key": key } })).body;
+    return (await this.request<Registered>("POST", "/videos", { body, headers: { "Idempotency-Key": key, ...traceOf(key) } })).body;
+  }
+
+  /** Says that an upload, which create began with a key, is complete. */
+  async complete(key: string, id: string, parts?: CompletedPart[]): Promise<Video> {
+    return (await this.request<Video>("POST", `/videos/${id}/complete`, { body: parts ? { parts } : {}, headers: traceOf(key) })).body;
   }
 
   private renew(spent: string | null): Promise<void> {

@@ -1165,6 +1165,11 @@ export interface components {
             /** @description The kind of problem in a few words, in the language of Accept-Language. */
             title: string;
             /**
+             * @description Names all that came of this request, in the logs and in traces; 32 hexadecimal digits. What API Gateway refuses by itself has none.
+             * @example 4bf92f3577b34da6a3ce929d0e0e4736
+             */
+            trace_id?: string;
+            /**
              * @description Always about:blank; code tells the kind of problem.
              * @example about:blank
              */

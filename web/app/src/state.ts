@@ -121,7 +121,9 @@ addEventListener("storage", (e) => {
 
 /** What to tell a person of an error. */
 export function explain(error: unknown): string {
-  if (error instanceof Problem) return error.message;
+  if (error instanceof Problem) {
+    return error.status >= 500 && error.trace ? `${error.message} ${t.reference(error.trace)}` : error.message;
+  }
   if (error instanceof Unreachable) return t.unreachable;
   console.error(error);
   return t.unexpected;

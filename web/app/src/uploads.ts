@@ -5,7 +5,7 @@ import Uppy, { type UppyFile } from "@uppy/core";
 import { effect, signal } from "@preact/signals";
 import type { Problem } from "./api";
 import { api, explain, onLeave, reachable, stored } from "./state";
-import type { NewVideo, SignedParts, StoredParts, Video } from "./types";
+import type { NewVideo, SignedParts, StoredParts } from "./types";
 import { videos } from "./videos";
 
 /** Above this an upload goes in parts (POST /v1/videos), in bytes. */
@@ -55,9 +55,6 @@ async function register(file: File_) {
   return answer;
 }
 
-const complete = (id: string, parts?: { part_number: number; etag: string }[]) =>
-  api.call<Video>("POST", `/videos/${id}/complete`, parts ? { parts } : {});
-
 // What goes in parts is registered before Uppy cuts the file, since the answer says
 // how large a part is. Uppy then takes it for one that was begun before, and asks
 // which parts are there, which is none or, after a reload, some.
@@ -96,8 +93,8 @@ uppy.use(AwsS3<Meta, Record<string, never>>, {
     const { parts } = await api.call<SignedParts>("POST", `/videos/${key}/parts`, { part_numbers: [partNumber] });
     return { method: "PUT", url: parts![0]!.url };
   },
-  completeMultipartUpload: async (_, { key, parts }) => {
-    videos.put(await complete(key, parts.map((part) => ({ part_number: part.PartNumber!, etag: part.ETag! }))));
+  completeMultipartUpload: async (file, { key, parts }) => {
+    videos.put(await api.complete(file.meta.key, key, parts.map((part) => ({ part_number: part.PartNumber!, etag: part.ETag! }))));
     return {};
   },
   abortMultipartUpload: async () => {}, // whose file is removed is deleted, see below
@@ -108,7 +105,7 @@ uppy.on("upload-success", async (file) => {
   const id = file.meta.video!;
   try {
     // In parts it is complete by now; and S3 itself tells of what came in one piece.
-    if ((file.size ?? 0) <= singleLimit) videos.put(await complete(id));
+    if ((file.size ?? 0) <= singleLimit) videos.put(await api.complete(file.meta.key, id));
   } catch {
     // see above
   }

@@ -15,6 +15,7 @@ export const en = {
   offline: "The server cannot be reached. What you see may be old; we keep trying.",
   unreachable: "The server cannot be reached. Check the connection and try again.",
   unexpected: "Something went wrong in the app. Try again.",
+  reference: (id: string) => `(Reference: ${id})`,
   try_again: "Try again",
   loading: "Loading…",
   cancel: "Cancel",

@@ -16,6 +16,7 @@ export const ptBR: Texts = {
   offline: "Não é possível falar com o servidor. O que você vê pode estar desatualizado; continuamos tentando.",
   unreachable: "Não é possível falar com o servidor. Verifique a conexão e tente de novo.",
   unexpected: "Algo deu errado no aplicativo. Tente de novo.",
+  reference: (id: string) => `(Referência: ${id})`,
   try_again: "Tentar de novo",
   loading: "Carregando…",
   cancel: "Cancelar",
