@@ -45,7 +45,7 @@ Environment:
                     MiniStack, Floci or moto there, with the AWS credentials of the
                     environment, instead of the built-in ones; "aws" for AWS itself
   CACHE_URL         keep what people ask for again and again in this Redis or Valkey:
-                    redis://host:6379 or rediss://…
+                    redis://host:6379 or rediss://…; "none" for no cache at all
   SMTP_URL          relay mails there: smtp://user:password@host:port or smtps://…`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), o, cmd.ErrOrStderr()) },

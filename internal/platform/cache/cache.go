@@ -69,6 +69,25 @@ func NewMemory(m *metrics.Recorder, now func() time.Time) *Cache {
 	return &Cache{kept: newMemory(), ttl: MemoryTTL, now: now, metrics: m}
 }
 
+// Off is the URL with which nothing is kept at all.
+const Off = "none"
+
+// For makes the cache that a URL names: before a shared one, in this process if it is
+// empty, and nil if it is Off.
+func For(url, table string, m *metrics.Recorder, now func() time.Time) (*Cache, error) {
+	if url == Off {
+		return nil, nil //nolint:nilnil // a nil Cache keeps nothing
+	}
+	shared, err := Open(url, table)
+	if err != nil {
+		return nil, err
+	}
+	if shared == nil {
+		return NewMemory(m, now), nil
+	}
+	return New(shared, m, now), nil
+}
+
 // New makes a cache before a shared one.
 func New(s *Shared, m *metrics.Recorder, now func() time.Time) *Cache {
 	return &Cache{kept: s, ttl: SharedTTL, now: now, metrics: m}

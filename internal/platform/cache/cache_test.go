@@ -109,6 +109,30 @@ func TestWithoutACacheAllIsRead(t *testing.T) {
 	w.want(nil, 0, false)
 }
 
+func TestTheURLSaysWhichCacheThereIs(t *testing.T) {
+	w := newWorld(t)
+	for url, want := range map[string]struct{ kept, shared bool }{
+		cache.Off:                     {kept: false},
+		"":                            {kept: true},
+		localtest.StartRedis(t).URL(): {kept: true, shared: true},
+	} {
+		c, err := cache.For(url, "videos", w.m, w.now)
+		if err != nil || c.IsShared() != want.shared {
+			t.Fatalf("%q: shared %v, %v", url, c.IsShared(), err)
+		}
+		w.ask(c)
+		if _, hit := w.ask(c); hit != want.kept {
+			t.Errorf("%q: hit %v", url, hit)
+		}
+	}
+	if s, err := cache.Open(cache.Off, "videos"); s != nil || err != nil {
+		t.Errorf("who writes: %v, %v", s, err)
+	}
+	if _, err := cache.For("http://x", "videos", w.m, w.now); err == nil {
+		t.Error("what is no address was taken")
+	}
+}
+
 func TestErrorsAreNotKept(t *testing.T) {
 	w := newWorld(t)
 	c := w.memory()

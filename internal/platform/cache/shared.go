@@ -52,9 +52,9 @@ type Shared struct {
 }
 
 // Open makes a client of the cache at a URL (redis:// or rediss://) for the rows of a
-// table; it does not connect yet. An empty URL gives nil, which forgets nothing.
+// table; it does not connect yet. An empty URL, or Off, gives nil, which forgets nothing.
 func Open(url, table string) (*Shared, error) {
-	if url == "" {
+	if url == "" || url == Off {
 		return nil, nil //nolint:nilnil // no cache is no error
 	}
 	options, err := redis.ParseURL(url)
