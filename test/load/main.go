@@ -112,7 +112,7 @@ func (l *load) all(ctx context.Context) error {
 	return l.live(ctx)
 }
 
-// live is the life of the stack whose memory is looked at: attacks, the backlog, and
+// live is the life of the stack whose memory is looked at: the backlog, attacks, and
 // then a steady load until its time is over.
 func (l *load) live(ctx context.Context) (err error) {
 	s, err := measuring.StartStack(ctx, l.stack())
@@ -124,13 +124,13 @@ func (l *load) live(ctx context.Context) (err error) {
 	born := time.Now()
 	stop := l.memory.watch(s.PID(), l.look/60)
 	defer stop()
-	for _, a := range l.plan.attacks {
-		l.begun("%s", a.name)
-		l.attacks = append(l.attacks, l.attack(ctx, s.Web, a))
-	}
 	l.begun("%d videos at once", l.queued)
 	if err := l.queue(ctx); err != nil {
 		return err
+	}
+	for _, a := range l.plan.attacks {
+		l.begun("%s", a.name)
+		l.attacks = append(l.attacks, l.attack(ctx, s.Web, a))
 	}
 	steady := max(l.life-time.Since(born), l.life/3)
 	l.begun("steady load for %s", steady.Round(time.Second))
