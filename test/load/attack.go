@@ -196,7 +196,8 @@ func (t *tagging) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // answered tells of requests that were answered 5xx or not at all.
 func (l *load) answered() error {
-	var errs []error
+	errs := make([]error, 0, 1+len(l.attacks)+len(l.views))
+	errs = append(errs, failures("browsers under the steady load", &l.onlookers))
 	for _, a := range l.attacks {
 		errs = append(errs, failures(a.name, &a.all))
 	}

@@ -68,7 +68,7 @@ func ended(ctx context.Context, u *upload) (*client.Video, error) {
 		case err == nil && video.Ended():
 			return video, nil
 		case time.Since(u.ready) > lostAfter:
-			return nil, fmt.Errorf("video %s is lost: %+v, %v", u.id, video, err)
+			return nil, errors.Join(fmt.Errorf("video %s is lost: %+v", u.id, video), err)
 		}
 		sleep(ctx, 200*time.Millisecond)
 		if ctx.Err() != nil {
@@ -80,19 +80,20 @@ func ended(ctx context.Context, u *upload) (*client.Video, error) {
 // steadily keeps the stack under a steady load: requests, browsers, and now and then a
 // video, for which it waits in the end.
 func (l *load) steadily(ctx context.Context, web string, length time.Duration) error {
-	a := l.plan.steady.attack
+	a := l.steady.attack
 	a.length = length
 	loading, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	var all sync.WaitGroup
 	all.Go(func() { l.attacks = append(l.attacks, l.attack(ctx, web, a)) })
-	all.Go(func() { crowd(loading, web, l.people[:min(l.plan.steady.browsers, len(l.people))]) })
+	all.Go(func() { l.onlookers = *crowd(loading, web, l.people[:min(l.steady.browsers, len(l.people))]) })
 	var err error
 	for n := 0; loading.Err() == nil && err == nil; n++ {
 		var u *upload
-		u, err = l.send(ctx, l.people[n%len(l.people)], l.short, n%5+1)
-		l.uploads = append(l.uploads, u)
-		sleep(loading, l.plan.steady.each)
+		if u, err = l.send(ctx, l.people[n%len(l.people)], l.short, n%5+1); err == nil {
+			l.uploads = append(l.uploads, u)
+		}
+		sleep(loading, l.steady.each)
 	}
 	cancel()
 	all.Wait()

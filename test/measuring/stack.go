@@ -55,7 +55,7 @@ func StartStack(ctx context.Context, o StackOptions) (*Stack, error) {
 		args = append(args, "-p", p)
 	}
 	s := &Stack{Web: "http://" + web, AWS: "http://" + aws}
-	s.process = exec.CommandContext(ctx, "bin/fotograma", args...) //nolint:gosec // G204: of constants and folders of its own
+	s.process = exec.CommandContext(ctx, "bin/fotograma", args...)
 	s.process.Env = append(os.Environ(), o.Env...)
 	s.process.Stdout, s.process.Stderr = log, log
 	s.process.Cancel = func() error { return syscall.Kill(-s.process.Process.Pid, syscall.SIGINT) }
