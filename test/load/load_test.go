@@ -41,9 +41,13 @@ func TestASmallLoad(t *testing.T) {
 	if !regexp.MustCompile(`exactly one mail \| (\d+) of \d+ \|`).MatchString(text) {
 		t.Errorf("mails:\n%s", text)
 	}
-	cells := regexp.MustCompile(`(?m)^\| no cache \|.*$`).FindString(text)
-	if saved := strings.Split(cells, "|"); len(saved) < 11 || strings.TrimSpace(saved[9]) != "1.00" {
-		t.Errorf("without a cache a request is not a read: %s", cells)
+	cells := strings.Split(regexp.MustCompile(`(?m)^\| no cache \|.*$`).FindString(text), "|")
+	if len(cells) < 11 {
+		t.Fatalf("the row is %q", cells)
+	}
+	// What was under way when they stopped looking was read, and is no answer.
+	if reads, err := strconv.ParseFloat(strings.TrimSpace(cells[9]), 64); err != nil || reads < 1 {
+		t.Errorf("without a cache a request is not a read: %q", cells)
 	}
 }
 
