@@ -118,7 +118,7 @@ fuzz: frames ## Feed every parser what nobody expects, each for FUZZTIME (30s)
 
 .PHONY: e2e
 e2e: ready ## Test the running stack from outside
-	@infra/install aws ffmpeg prometheus python3 unzip
+	@infra/install aws ffmpeg prometheus python3 redis-server unzip
 	go test -count=1 -timeout 30m $$(go list ./test/... | grep -v /test/sam)
 
 .PHONY: localstack
@@ -182,10 +182,14 @@ reproducible: build/sam-cli/.installed ## Build the functions twice, in two fold
 
 .PHONY: bench
 bench: ready ## Measure the engine against other ways, and the local stack's parts; BENCH=quick takes minutes
-	@infra/install ffmpeg ffprobe redis-server
+	@infra/install ffmpeg ffprobe
 	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick)
 	go test -run '^$$' -bench . ./internal/local/...
-	go test -run '^$$' -bench Polls -benchtime 1x ./internal/status
+
+.PHONY: load
+load: ready ## Put the running stack under load for some three quarters of an hour, and write docs/load.md; LOAD=quick takes minutes
+	@infra/install ffmpeg redis-server
+	go run ./test/load $(if $(filter quick,$(LOAD)),-quick)
 
 .PHONY: image-bench
 image-bench: build image ## Measure the image of ProcessFunction beside one with Debian's whole FFmpeg

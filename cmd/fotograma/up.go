@@ -46,7 +46,7 @@ Environment:
                     MiniStack, Floci or moto there, with the AWS credentials of the
                     environment, instead of the built-in ones; "aws" for AWS itself
   CACHE_URL         keep what people ask for again and again in this Redis or Valkey:
-                    redis://host:6379 or rediss://…
+                    redis://host:6379 or rediss://…; "none" for no cache at all
   OTEL_EXPORTER_OTLP_ENDPOINT
                     send traces to a collector there, such as Jaeger's
                     http://127.0.0.1:4318; else the stack itself takes and shows them

@@ -18,14 +18,10 @@ func main() {
 	var cfg status.Config
 	fn := boot.Start(&cfg)
 	api := httpapi.New(httpapi.Config{Origin: cfg.WebOrigin, Metrics: fn.Metrics, Now: time.Now, NewID: boot.NewID})
-	kept := cache.NewMemory(fn.Metrics, time.Now)
-	if shared := boot.Must(cache.Open(cfg.CacheURL, cfg.Table)); shared != nil {
-		kept = cache.New(shared, fn.Metrics, time.Now)
-	}
 	db := dynamodb.NewFromConfig(fn.AWS)
 	status.Register(api, &status.Queries{
 		Store:    &status.Store{DB: db, Table: cfg.Table},
-		Cache:    kept,
+		Cache:    boot.Must(cache.For(cfg.CacheURL, cfg.Table, fn.Metrics, time.Now)),
 		Log:      status.NewQueryLog(db, cfg.Table, cfg.QueryLogDays, time.Now),
 		Archives: &status.Archives{S3: s3.NewFromConfig(fn.AWS), Bucket: cfg.ArchivesBucket},
 		Now:      time.Now,

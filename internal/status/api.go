@@ -133,9 +133,12 @@ type answer[T any] struct {
 	Body   T
 }
 
+// videoEntry is the name of a video in the cache.
+func videoEntry(id string) string { return "video:" + id }
+
 // GET /v1/videos/{id}
 func (h handlers) get(ctx context.Context, in *getInput) (*answer[rest.Video], error) {
-	asked := query{route: "GET /v1/videos/{id}", name: "video:" + in.ID, ifNoneMatch: in.IfNoneMatch}
+	asked := query{route: "GET /v1/videos/{id}", name: videoEntry(in.ID), ifNoneMatch: in.IfNoneMatch}
 	return respond(ctx, h.Queries, asked, func(ctx context.Context, user string) (*Video, error) {
 		return h.Store.Get(ctx, user, in.ID)
 	}, render)

@@ -111,6 +111,22 @@ func TestWhatIsProjectedIsSeenAtOnceThroughASharedCache(t *testing.T) {
 	}
 }
 
+func TestAVideoThatWasProjectedIsShownWithoutAReadOfTheTable(t *testing.T) {
+	w := newWorld(t, share(t))
+	for i, step := range story("v1") {
+		w.project(step.data)
+		want := w.get("bob", oneVideo) // nothing of it is kept for others
+		if want.Code != http.StatusNotFound {
+			t.Fatalf("somebody else's: %d", want.Code)
+		}
+		w.corrupt("v1", "changed.mp4")
+		if rec := w.get("ana", oneVideo); !strings.Contains(rec.Body.String(), "v1.mp4") || decode(t, rec)["status"] != step.status {
+			t.Errorf("after step %d: %s", i, rec.Body)
+		}
+		w.corrupt("v1", "v1.mp4")
+	}
+}
+
 func TestNothingErasedIsSeenThroughASharedCache(t *testing.T) {
 	w := newWorld(t, share(t))
 	w.project(registered("v1"))

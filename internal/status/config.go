@@ -23,7 +23,7 @@ type Config struct {
 	WebOrigin      string `env:"WEB_ORIGIN"`
 
 	// CacheURL is a Redis or Valkey, redis:// or rediss://; empty for the process's own
-	// memory.
+	// memory, and cache.Off for no cache at all.
 	CacheURL string `env:"CACHE_URL"`
 
 	// QueryLogDays is how long the log of queries is kept.

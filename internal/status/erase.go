@@ -45,8 +45,8 @@ func (p *Projector) export(ctx context.Context, r event.ExportRequested) error {
 			if err != nil {
 				return err
 			}
-			if found.visible() {
-				videos = append(videos, render(found.video(), locale.English))
+			if v := found.seen(); v != nil {
+				videos = append(videos, render(v, locale.English))
 			}
 		}
 		return nil

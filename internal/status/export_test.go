@@ -8,5 +8,6 @@ import (
 
 // Describe writes what a projection does that has begun, whatever guards it.
 func Describe(ctx context.Context, s *Store, v event.VideoRegistered) error {
-	return s.Merge(ctx, v.VideoRef, func(r *row) { r.describe(v) })
+	_, err := s.Merge(ctx, v.VideoRef, func(r *row) { r.describe(v) })
+	return err
 }

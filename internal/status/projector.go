@@ -56,28 +56,39 @@ func NewProjector(
 // HandleMessage projects the event of one message of the status queue, or does what
 // it asks of a person's data.
 func (p *Projector) HandleMessage(ctx context.Context, m events.SQSMessage) error {
-	err := p.Store.People.Receive(ctx, m.Body, p.erase, p.handle)
-	// Whatever came of it: part of it may be written, or all by a projection that died
-	// before it came to this.
-	if e, unreadable := event.Parse([]byte(m.Body)); unreadable == nil {
-		if person, nobody := event.Person(e); nobody == nil {
-			p.Cache.Forget(ctx, person)
+	handle := func(ctx context.Context) (cache.Fresh, error) {
+		var made *Video
+		stands, err := p.Store.People.ReceiveStanding(ctx, m.Body, p.erase, func(ctx context.Context, e event.Event) (err error) {
+			made, err = p.handle(ctx, e)
+			return err
+		})
+		if made == nil || !stands {
+			return cache.Fresh{}, err
+		}
+		return cache.Fresh{Name: videoEntry(made.ID), Value: made}, err
+	}
+	if e, err := event.Parse([]byte(m.Body)); err == nil {
+		if person, err := event.Person(e); err == nil {
+			return p.Cache.Write(ctx, person, p.Walk.Now, handle)
 		}
 	}
+	_, err := handle(ctx)
 	return err
 }
 
-func (p *Projector) handle(ctx context.Context, e event.Event) error {
+// handle does what an event asks for. It gives the video that it is about, as it then
+// is; nil if there is none.
+func (p *Projector) handle(ctx context.Context, e event.Event) (*Video, error) {
 	switch e.Type() {
 	case event.ExportRequested{}.EventType():
-		return event.With(e, func(d event.ExportRequested) error { return p.export(ctx, d) })
+		return nil, event.With(e, func(d event.ExportRequested) error { return p.export(ctx, d) })
 	case event.RebuildRequested{}.EventType():
-		return event.With(e, func(d event.RebuildRequested) error { return p.rebuild(ctx, e, d) })
+		return nil, event.With(e, func(d event.RebuildRequested) error { return p.rebuild(ctx, e, d) })
 	}
 	return p.project(logging.With(ctx, slog.String("video_id", e.Subject())), e)
 }
 
-func (p *Projector) project(ctx context.Context, e event.Event) error {
+func (p *Projector) project(ctx context.Context, e event.Event) (*Video, error) {
 	at := e.Time()
 	switch e.Type() {
 	case event.VideoRegistered{}.EventType():
@@ -121,7 +132,7 @@ func (p *Projector) project(ctx context.Context, e event.Event) error {
 	case event.VideoDeleted{}.EventType():
 		return merge(ctx, p, e, func(_ event.VideoDeleted, r *row) { r.Deleted = &at })
 	default:
-		return fmt.Errorf("%w: no projection of %s", event.ErrMalformed, e.Type())
+		return nil, fmt.Errorf("%w: no projection of %s", event.ErrMalformed, e.Type())
 	}
 }
 
@@ -132,10 +143,12 @@ type aboutVideo interface {
 }
 
 // merge projects an event of one video.
-func merge[T aboutVideo](ctx context.Context, p *Projector, e event.Event, say func(T, *row)) error {
-	return event.With(e, func(data T) error {
-		return p.Store.Merge(ctx, data.Video(), func(r *row) { say(data, r) })
+func merge[T aboutVideo](ctx context.Context, p *Projector, e event.Event, say func(T, *row)) (made *Video, err error) {
+	err = event.With(e, func(data T) (err error) {
+		made, err = p.Store.Merge(ctx, data.Video(), func(r *row) { say(data, r) })
+		return err
 	})
+	return made, err
 }
 
 // take says all that a snapshot does.

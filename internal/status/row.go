@@ -146,8 +146,14 @@ func (r *row) learn(d event.ProcessingCompleted) {
 	r.ResultRun, r.Media, r.Archive, r.Warnings = d.Run, &d.Media, &d.Archive, d.Warnings
 }
 
-// visible tells whether a row is a video that people see: no tombstone, and described.
-func (r *row) visible() bool { return r.Deleted == nil && r.CreatedAt != nil }
+// seen is the video that people see of the row: nil of a tombstone, and of what nobody
+// has described yet.
+func (r *row) seen() *Video {
+	if r.Deleted != nil || r.CreatedAt == nil {
+		return nil
+	}
+	return r.video()
+}
 
 // video is the row as people see it. They see the archive of a run while that is the
 // newest, and of one that has expired that there was one.

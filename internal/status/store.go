@@ -43,22 +43,26 @@ const videoPrefix = "video#"
 
 // Merge puts what an event says into a video's row; where that changes nothing,
 // nothing is written. It reads, merges and writes if nobody else has meanwhile, and
-// else does so again: of those who try at once one always gets on.
-func (s *Store) Merge(ctx context.Context, ref event.VideoRef, say func(*row)) error {
+// else does so again: of those who try at once one always gets on. It gives the video as
+// it then is, nil if there is none to be seen.
+func (s *Store) Merge(ctx context.Context, ref event.VideoRef, say func(*row)) (*Video, error) {
 	for {
 		before, err := s.row(ctx, ref.OwnerID, ref.VideoID)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		after := before
 		after.merge(ref, say)
 		if reflect.DeepEqual(before, after) {
-			return nil
+			return after.seen(), nil
 		}
 		after.Revision++
 		err = s.put(ctx, before.Revision, after)
-		if err == nil || !dynamo.ConditionFailed(err) {
-			return err
+		if err == nil {
+			return after.seen(), nil
+		}
+		if !dynamo.ConditionFailed(err) {
+			return nil, err
 		}
 	}
 }
@@ -124,10 +128,11 @@ func (s *Store) Get(ctx context.Context, ownerID, videoID string) (*Video, error
 	if err != nil {
 		return nil, err
 	}
-	if !r.visible() {
+	v := r.seen()
+	if v == nil {
 		return nil, problem.New(problem.NotFound)
 	}
-	return r.video(), nil
+	return v, nil
 }
 
 // listBytes is how long the extractions on one page of the list may be together,

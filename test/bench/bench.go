@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/fotograma/fotograma/test/measuring"
 )
 
 // bench runs a suite.
@@ -83,7 +85,7 @@ func (b *bench) run(ctx context.Context, s *suite, budget time.Duration) error {
 
 // pair runs both sides of a row once.
 func (b *bench) pair(ctx context.Context, r *row) error {
-	var running *stack
+	var running *measuring.Stack
 	if r.stack {
 		dir, err := os.MkdirTemp(b.work, "stack-")
 		if err != nil {
@@ -93,7 +95,7 @@ func (b *bench) pair(ctx context.Context, r *row) error {
 		if running, err = startStack(ctx, dir); err != nil {
 			return err
 		}
-		defer func() { _ = running.stop() }()
+		defer func() { _ = running.Stop() }()
 	}
 	ours, err := b.measure(ctx, b.job(r, r.ours, r.clip), running)
 	if err != nil {

@@ -11,14 +11,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fotograma/fotograma/test/measuring"
 )
 
 func main() {
@@ -83,39 +82,10 @@ func parent(ctx context.Context) error {
 
 // machine names what this was measured on.
 func machine(ctx context.Context) string {
-	return fmt.Sprintf("%s: %s, %d CPUs, %s of memory, %s, %s, %s, Fotograma %s.\n",
-		time.Now().Format(time.DateOnly), procValue("/proc/cpuinfo", "model name"), runtime.NumCPU(), memorySize(),
-		output(ctx, "uname", "-sr"), ffmpegVersion(ctx), runtime.Version(), output(ctx, "git", "describe", "--always", "--dirty"))
+	return measuring.Machine(ctx) + ", " + ffmpegVersion(ctx) + ".\n"
 }
 
 func ffmpegVersion(ctx context.Context) string {
-	words := strings.Fields(output(ctx, "ffmpeg", "-version"))
+	words := strings.Fields(measuring.Output(ctx, "ffmpeg", "-version"))
 	return "FFmpeg " + words[min(2, len(words)-1)]
-}
-
-func output(ctx context.Context, name string, args ...string) string {
-	out, err := exec.CommandContext(ctx, name, args...).Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func memorySize() string {
-	var kilobytes float64
-	if _, err := fmt.Sscanf(procValue("/proc/meminfo", "MemTotal"), "%f", &kilobytes); err != nil {
-		return "unknown size"
-	}
-	return fmt.Sprintf("%.0f GB", kilobytes/1e6)
-}
-
-// procValue gives what stands after a name in a file of /proc.
-func procValue(file, name string) string {
-	text, _ := os.ReadFile(filepath.Clean(file)) // there is none on other systems
-	for line := range strings.Lines(string(text)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown"
 }

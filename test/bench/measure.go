@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fotograma/fotograma/test/measuring"
 )
 
 // sample is one run of one pipeline. What is not known of it is 0.
@@ -30,14 +32,14 @@ const look = 20 * time.Millisecond
 
 // measure runs a job in a child. With a stack, what that used meanwhile counts as
 // the run's.
-func (b *bench) measure(ctx context.Context, j job, running *stack) (sample, error) {
+func (b *bench) measure(ctx context.Context, j job, running *measuring.Stack) (sample, error) {
 	dir, err := os.MkdirTemp(b.work, "run-")
 	if err != nil {
 		return sample{}, err
 	}
 	defer os.RemoveAll(dir)
 	if running != nil {
-		j.API, j.Store, j.Keep = running.web, running.aws, filepath.Join(b.work, "stack.zip")
+		j.API, j.Store, j.Keep = running.Web, running.AWS, filepath.Join(b.work, "stack.zip")
 	}
 	arg, err := json.Marshal(j)
 	if err != nil {
@@ -50,7 +52,7 @@ func (b *bench) measure(ctx context.Context, j job, running *stack) (sample, err
 	b.store.take()
 	roots, before := []int{}, time.Duration(0)
 	if running != nil {
-		roots, before = append(roots, running.process.Process.Pid), used(running.process.Process.Pid)
+		roots, before = append(roots, running.PID()), used(running.PID())
 	}
 	if err := cmd.Start(); err != nil {
 		return sample{}, err
@@ -67,7 +69,7 @@ func (b *bench) measure(ctx context.Context, j job, running *stack) (sample, err
 	}
 	s.traffic, s.archive = b.store.take()
 	if running != nil {
-		s.CPU += used(running.process.Process.Pid) - before
+		s.CPU += used(running.PID()) - before
 		s.archive, err = os.ReadFile(j.Keep)
 	}
 	return s, err

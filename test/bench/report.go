@@ -1,13 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fotograma/fotograma/test/measuring"
 )
 
 // The measured part of the document stands between these lines.
@@ -39,11 +40,11 @@ func report(s *suite, m *model, machine string) string {
 }
 
 func targetTable(s *suite, m *model) string {
-	table := newTable("work", "against", "figure", "asked for", "measured", "")
+	table := measuring.NewTable("work", "against", "figure", "asked for", "measured", "")
 	for _, r := range s.rows {
 		for _, t := range r.targets {
 			measured := t.of(r)
-			table.row(r.work, r.against, t.what, t.asked(), t.reached(measured), t.verdict(measured))
+			table.Row(r.work, r.against, t.what, t.asked(), t.reached(measured), t.verdict(measured))
 		}
 	}
 	if m == nil {
@@ -51,14 +52,14 @@ func targetTable(s *suite, m *model) string {
 	}
 	workers := target{what: wall.name, least: 40, unit: "×"}
 	warm, cold := m.speedUp(60)
-	table.row("2 h of video, 60 warm workers (model)", "one worker", workers.what, workers.asked(), workers.reached(warm), workers.verdict(warm))
-	table.row("the same with 60 new workers", "one new worker", workers.what, workers.asked(), workers.reached(cold), workers.verdict(cold))
+	table.Row("2 h of video, 60 warm workers (model)", "one worker", workers.what, workers.asked(), workers.reached(warm), workers.verdict(warm))
+	table.Row("the same with 60 new workers", "one new worker", workers.what, workers.asked(), workers.reached(cold), workers.verdict(cold))
 	return table.String()
 }
 
 func ratioTable(s *suite, section string) string {
 	figures := []figure{wall, cpu, memory, read, requests, first}
-	table := newTable("work", "against", wall.name, cpu.name, memory.name, read.name, requests.name, first.name, "pairs")
+	table := measuring.NewTable("work", "against", wall.name, cpu.name, memory.name, read.name, requests.name, first.name, "pairs")
 	for _, r := range s.rows {
 		if r.section != section || len(r.pairs) == 0 {
 			continue
@@ -67,7 +68,7 @@ func ratioTable(s *suite, section string) string {
 		for _, f := range figures {
 			cells = append(cells, r.ratio(f))
 		}
-		table.row(append(cells, strconv.Itoa(len(r.pairs)))...)
+		table.Row(append(cells, strconv.Itoa(len(r.pairs)))...)
 	}
 	return table.String()
 }
@@ -93,7 +94,7 @@ func (r *row) ratio(f figure) string {
 }
 
 func medianTable(s *suite) string {
-	table := newTable("work", "against", "wall, s", "CPU, s", "peak memory, MB", "read, MB", "requests", "temporary disk, MB", "first byte, ms")
+	table := measuring.NewTable("work", "against", "wall, s", "CPU, s", "peak memory, MB", "read, MB", "requests", "temporary disk, MB", "first byte, ms")
 	for _, r := range s.rows {
 		if len(r.pairs) == 0 {
 			continue
@@ -102,7 +103,7 @@ func medianTable(s *suite) string {
 			ours, theirs := r.medians(f)
 			return fmt.Sprintf(format+" / "+format, ours/unit, theirs/unit)
 		}
-		table.row(r.work, r.against, both(wall, "%.2f", 1), both(cpu, "%.2f", 1), both(memory, "%.0f", 1e6), both(read, "%.1f", 1e6),
+		table.Row(r.work, r.against, both(wall, "%.2f", 1), both(cpu, "%.2f", 1), both(memory, "%.0f", 1e6), both(read, "%.1f", 1e6),
 			both(requests, "%.0f", 1), both(disk, "%.0f", 1e6), both(first, "%.0f", 1e-3))
 	}
 	return table.String()
@@ -110,7 +111,7 @@ func medianTable(s *suite) string {
 
 func modelText(m *model) string {
 	const limit = 900 // seconds that a Lambda function may run
-	table := newTable("workers", "warm", "times faster", "new", "times faster", "Lambda and S3, USD")
+	table := measuring.NewTable("workers", "warm", "times faster", "new", "times faster", "Lambda and S3, USD")
 	for _, workers := range []int{1, 2, 5, 10, 20, 30, 60, 90, 120} {
 		p := m.predict(workers)
 		note := ""
@@ -118,7 +119,7 @@ func modelText(m *model) string {
 			note = " (more than Lambda's 15 min)"
 		}
 		warm, cold := m.speedUp(workers)
-		table.row(strconv.Itoa(workers), duration(p.warm)+note, ratio(warm), duration(p.cold), ratio(cold), fmt.Sprintf("%.4f", p.dollars))
+		table.Row(strconv.Itoa(workers), duration(p.warm)+note, ratio(warm), duration(p.cold), ratio(cold), fmt.Sprintf("%.4f", p.dollars))
 	}
 	return fmt.Sprintf(`Measured: %.3f s of a worker for a second of 1080p H.264 at 1 fps; %.2f s to plan a video of 2 h, and %.2f s for a segment of one
 frame in its middle; %.2f to %.2f s for each sixth of the clip; %.2f GET and %.2f PUT or POST requests for a second of video.
@@ -142,28 +143,11 @@ func duration(seconds float64) string {
 	return fmt.Sprintf("%.1f min", seconds/60)
 }
 
-// table is a table of Markdown.
-type table struct{ strings.Builder }
-
-func newTable(head ...string) *table {
-	t := &table{}
-	t.row(head...)
-	t.WriteString(strings.Repeat("| --- ", len(head)) + "|\n")
-	return t
-}
-
-func (t *table) row(cells ...string) { t.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
-
 // publish writes the measured part into a document, and the charts beside it.
 func publish(document, measured string, s *suite, m *model) error {
-	text, err := os.ReadFile(document)
+	text, err := measuring.Replace(document, begin, end, measured)
 	if err != nil {
 		return err
-	}
-	before, rest, opened := bytes.Cut(text, []byte(begin))
-	_, after, closed := bytes.Cut(rest, []byte(end))
-	if !opened || !closed {
-		return fmt.Errorf("%s has no place for what was measured", document)
 	}
 	targets, err := targetChart(s)
 	if err != nil {
@@ -174,7 +158,7 @@ func publish(document, measured string, s *suite, m *model) error {
 		return err
 	}
 	for path, content := range map[string][]byte{
-		document: fmt.Appendf(nil, "%s%s%s%s%s", before, begin, measured, end, after),
+		document: text,
 		filepath.Join(filepath.Dir(document), targetsSVG): targets,
 		filepath.Join(filepath.Dir(document), workersSVG): workers,
 	} {

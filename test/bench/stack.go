@@ -6,88 +6,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/fotograma/fotograma/pkg/client"
+	"github.com/fotograma/fotograma/test/measuring"
 )
 
-// stack is a running `fotograma up`.
-type stack struct {
-	web, aws string // URLs
-	process  *exec.Cmd
-}
-
-// startStack starts the stack with its data in a folder, and returns once it
-// answers. The bucket of the naive system lies in the same S3.
-func startStack(ctx context.Context, dir string) (*stack, error) {
-	web, aws, err := freeAddresses(ctx)
+// startStack starts a stack with its data in a folder. The bucket of the naive system
+// lies in the same S3.
+func startStack(ctx context.Context, dir string) (*measuring.Stack, error) {
+	s, err := measuring.StartStack(ctx, measuring.StackOptions{Dir: dir, Parameters: measuring.Unlimited})
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(dir, "stack.log"))
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	s := &stack{web: "http://" + web, aws: "http://" + aws}
-	s.process = exec.CommandContext(ctx, "bin/fotograma", "up", "--addr", web, "--aws-addr", aws, "--data-dir", filepath.Join(dir, "data"),
-		"-p", "MaxVideosPerMinute=100000", "-p", "MaxVideosPerDay=100000", "-p", "MaxVideosAtOnce=100000",
-		"-p", "MaxMinutesPerDay=1000000", "-p", "MaxStoredBytes=10000000000000",
-		"-p", "RegistrationsPerNetwork=100000", "-p", "LoginsPerNetwork=100000")
-	s.process.Stdout, s.process.Stderr = log, log
-	s.process.Cancel = func() error { return syscall.Kill(-s.process.Process.Pid, syscall.SIGINT) }
-	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := s.process.Start(); err != nil {
-		return nil, fmt.Errorf("start the stack (make build?): %w", err)
-	}
-	if err := s.ready(ctx); err != nil {
-		text, _ := os.ReadFile(log.Name())
-		return nil, errors.Join(fmt.Errorf("start the stack: %w: %s", err, text), s.stop())
+	r := run{job: job{Store: s.AWS}}
+	if _, err := r.s3().CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(videosBucket)}); err != nil {
+		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
-}
-
-func (s *stack) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	api := client.New(s.web)
-	for api.Health(ctx) != nil {
-		select {
-		case <-ctx.Done():
-			return errors.New("it does not answer")
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	r := run{job: job{Store: s.aws}}
-	_, err := r.s3().CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(videosBucket)})
-	return err
-}
-
-// stop ends the stack and what it has started, as Ctrl-C does.
-func (s *stack) stop() error {
-	return errors.Join(s.process.Cancel(), s.process.Wait())
-}
-
-func freeAddresses(ctx context.Context) (web, aws string, err error) {
-	var addresses []string
-	for range 2 {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", "", fmt.Errorf("look for a port: %w", err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses[0], addresses[1], nil
 }
 
 // throughStack is a person's way: from the upload to when the API tells that the

@@ -267,7 +267,7 @@ func TestNothingIsLeftOfWhoLeaves(t *testing.T) {
 	small := film(t, "mp4", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=1", "-pix_fmt", "yuv420p")
 	ana, bob := s.lives(t, small, "férias de Ana.mp4"), s.lives(t, small, "bob's holiday.mp4")
 	s.settled(t)
-	before := bob.download(bob.ids[0])
+	before := bob.download(bob.ids[0]) // which is written down, and so comes first
 	stays := s.traces(t, bob.texts()...)
 	running := ana.upload(ana.name, read(t, bunny), `{"fps":24,"format":"png","width":2560}`).ID
 	ana.ids = append(ana.ids, running)

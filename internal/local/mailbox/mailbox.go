@@ -30,10 +30,18 @@ type Mail struct {
 // ErrNone says that nothing keeps mails at an address.
 var ErrNone = errors.New("nothing keeps mails there")
 
-// To gives the mails that went to an address, newest first, from the AWS services at
-// url ("http://127.0.0.1:4566"). An endpoint that keeps none is an ErrNone. LocalStack
-// itself is one until SES is called for the first time.
+// To gives the mails that went to an address, as All does.
 func To(ctx context.Context, url, address string) ([]Mail, error) {
+	mails, err := All(ctx, url)
+	return slices.DeleteFunc(mails, func(m Mail) bool {
+		return !slices.ContainsFunc(m.To, func(to string) bool { return strings.EqualFold(to, address) })
+	}), err
+}
+
+// All gives the mails that were sent, newest first, from the AWS services at url
+// ("http://127.0.0.1:4566"). An endpoint that keeps none is an ErrNone. LocalStack
+// itself is one until SES is called for the first time.
+func All(ctx context.Context, url string) ([]Mail, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+Path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the mails: %w", err)
@@ -58,9 +66,7 @@ func To(ctx context.Context, url, address string) ([]Mail, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read mail %s: %w", m.ID, err)
 		}
-		if slices.ContainsFunc(one.To, func(to string) bool { return strings.EqualFold(to, address) }) {
-			mails = append(mails, one)
-		}
+		mails = append(mails, one)
 	}
 	return mails, nil
 }

@@ -69,6 +69,25 @@ func NewMemory(m *metrics.Recorder, now func() time.Time) *Cache {
 	return &Cache{kept: newMemory(), ttl: MemoryTTL, now: now, metrics: m}
 }
 
+// Off is the URL with which nothing is kept at all.
+const Off = "none"
+
+// For makes the cache that a URL names: before a shared one, in this process if it is
+// empty, and nil if it is Off.
+func For(url, table string, m *metrics.Recorder, now func() time.Time) (*Cache, error) {
+	if url == Off {
+		return nil, nil //nolint:nilnil // a nil Cache keeps nothing
+	}
+	shared, err := Open(url, table)
+	if err != nil {
+		return nil, err
+	}
+	if shared == nil {
+		return NewMemory(m, now), nil
+	}
+	return New(shared, m, now), nil
+}
+
 // New makes a cache before a shared one.
 func New(s *Shared, m *metrics.Recorder, now func() time.Time) *Cache {
 	return &Cache{kept: s, ttl: SharedTTL, now: now, metrics: m}
@@ -167,18 +186,26 @@ func (c *Cache) fill(ctx context.Context, person, name, mark string, share bool,
 	if err != nil {
 		return nil, err
 	}
-	e := entry{Mark: mark, At: began.UnixMilli()}
-	if e.Value, err = json.Marshal(value); err != nil {
-		return nil, fmt.Errorf("encode %s: %w", name, err)
-	}
-	raw, err := json.Marshal(e)
+	e, raw, err := encode(mark, began, name, value)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", name, err)
+		return nil, err
 	}
 	if left := c.ttl - c.now().Sub(began); left > 0 {
 		_ = c.kept.put(ctx, person, name, raw, left) // the breaker has told of it
 	}
-	return &e, nil
+	return e, nil
+}
+
+// encode makes an entry of a value, as it is and as it is kept.
+func encode(mark string, began time.Time, name string, value any) (e *entry, raw []byte, err error) {
+	e = &entry{Mark: mark, At: began.UnixMilli()}
+	if e.Value, err = json.Marshal(value); err == nil {
+		raw, err = json.Marshal(e)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode %s: %w", name, err)
+	}
+	return e, raw, nil
 }
 
 // await waits a little for another process that reads the same; nil if there is none,

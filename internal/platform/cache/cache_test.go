@@ -109,6 +109,30 @@ func TestWithoutACacheAllIsRead(t *testing.T) {
 	w.want(nil, 0, false)
 }
 
+func TestTheURLSaysWhichCacheThereIs(t *testing.T) {
+	w := newWorld(t)
+	for url, want := range map[string]struct{ kept, shared bool }{
+		cache.Off:                     {kept: false},
+		"":                            {kept: true},
+		localtest.StartRedis(t).URL(): {kept: true, shared: true},
+	} {
+		c, err := cache.For(url, "videos", w.m, w.now)
+		if err != nil || c.IsShared() != want.shared {
+			t.Fatalf("%q: shared %v, %v", url, c.IsShared(), err)
+		}
+		w.ask(c)
+		if _, hit := w.ask(c); hit != want.kept {
+			t.Errorf("%q: hit %v", url, hit)
+		}
+	}
+	if s, err := cache.Open(cache.Off, "videos"); s != nil || err != nil {
+		t.Errorf("who writes: %v, %v", s, err)
+	}
+	if _, err := cache.For("http://x", "videos", w.m, w.now); err == nil {
+		t.Error("what is no address was taken")
+	}
+}
+
 func TestErrorsAreNotKept(t *testing.T) {
 	w := newWorld(t)
 	c := w.memory()
@@ -167,6 +191,125 @@ func TestWhatWasReadBeforeAWriteIsNotKeptAfterIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.want(c, 1, false)
+}
+
+// write writes the row through a shared cache.
+func (w *world) write(s *cache.Shared, value int64, meanwhile func()) {
+	w.t.Helper()
+	err := s.Write(w.t.Context(), "ana", w.now, func(context.Context) (cache.Fresh, error) {
+		w.row.Store(value)
+		meanwhile()
+		return cache.Fresh{Name: "row", Value: value}, nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func nothing() {}
+
+func TestWhatIsWrittenNeedNotBeRead(t *testing.T) {
+	w := newWorld(t)
+	redis := localtest.StartRedis(t)
+	writer, c := w.shared(redis), w.over(w.shared(redis))
+	for n := range int64(3) {
+		w.write(writer, n, nothing)
+		w.want(c, n, true)
+	}
+	w.pass(cache.SharedTTL)
+	w.want(c, 2, false)
+	if n := w.reads.Load(); n != 1 {
+		t.Errorf("%d reads", n)
+	}
+}
+
+func TestOfTwoWhoWriteAtOnceNeitherIsTakenForTheLast(t *testing.T) {
+	w := newWorld(t)
+	redis := localtest.StartRedis(t)
+	first, second, c := w.shared(redis), w.shared(redis), w.over(w.shared(redis))
+	w.write(first, 1, func() { w.write(second, 2, nothing) }) // which has the row be 2
+	w.want(c, 2, false)
+	w.write(first, 3, func() { second.Forget(t.Context(), "ana") })
+	w.want(c, 3, false)
+}
+
+func TestAWriteThatFailsIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	redis := localtest.StartRedis(t)
+	writer, c := w.shared(redis), w.over(w.shared(redis))
+	w.write(writer, 1, nothing)
+	broken := errors.New("broken")
+	err := writer.Write(t.Context(), "ana", w.now, func(context.Context) (cache.Fresh, error) {
+		w.row.Store(2) // all the same
+		return cache.Fresh{Name: "row", Value: 7}, broken
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+	w.want(c, 2, false)
+}
+
+func TestAWriteThatTookVeryLongIsNotKept(t *testing.T) {
+	w := newWorld(t)
+	redis := localtest.StartRedis(t)
+	writer, c := w.shared(redis), w.over(w.shared(redis))
+	w.write(writer, 1, func() { w.pass(cache.SharedTTL) })
+	w.want(c, 1, false)
+}
+
+func TestWithoutACacheOrADeadOneAllIsWritten(t *testing.T) {
+	w := newWorld(t)
+	redis := localtest.StartRedis(t)
+	dead := w.shared(redis)
+	redis.Kill()
+	for i, writer := range []*cache.Shared{nil, dead} {
+		w.write(writer, int64(i+1), nothing)
+		if got := w.row.Load(); got != int64(i+1) {
+			t.Errorf("the row is %d", got)
+		}
+	}
+}
+
+// Whoever writes at once, reads and fills: what is known to be written is seen.
+func TestNobodySeesWhatWasBeforeAnyWriteTheyKnowOf(t *testing.T) {
+	w := newWorld(t)
+	redis := localtest.StartRedis(t)
+	c := w.over(w.shared(redis))
+	var known, next atomic.Int64
+	var row sync.Mutex // as DynamoDB has it: one write of a row at a time
+	var writing, all sync.WaitGroup
+	var done atomic.Bool
+	for range 4 {
+		writer := w.shared(redis)
+		writing.Go(func() {
+			for range 60 {
+				var mine int64
+				_ = writer.Write(t.Context(), "ana", w.now, func(context.Context) (cache.Fresh, error) {
+					row.Lock()
+					defer row.Unlock()
+					mine = next.Add(1)
+					w.row.Store(mine)
+					return cache.Fresh{Name: "row", Value: mine}, nil
+				})
+				for before := known.Load(); before < mine && !known.CompareAndSwap(before, mine); before = known.Load() {
+				}
+			}
+		})
+	}
+	for range 4 {
+		all.Go(func() {
+			for !done.Load() {
+				before := known.Load()
+				if got, _ := w.ask(c); got < before {
+					t.Errorf("%d was seen after %d was known", got, before)
+					return
+				}
+			}
+		})
+	}
+	writing.Wait()
+	done.Store(true)
+	all.Wait()
 }
 
 func TestManyWhoAskAtOnceCostFewReads(t *testing.T) {

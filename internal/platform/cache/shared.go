@@ -44,7 +44,9 @@ const (
 // Who reads takes the mark before the row, and puts it into the entry. Who writes puts
 // another mark in its place after the row. So an entry that was read before a write is
 // not good after it, however late it is put there. Where the mark cannot be written,
-// or is lost, the entry's own age ends it.
+// or is lost, the entry's own age ends it. With the new mark who writes may put an entry
+// of what it wrote, if nobody has replaced the mark since before it read the row: see
+// Write.
 type Shared struct {
 	redis   *redis.Client
 	prefix  string
@@ -52,9 +54,9 @@ type Shared struct {
 }
 
 // Open makes a client of the cache at a URL (redis:// or rediss://) for the rows of a
-// table; it does not connect yet. An empty URL gives nil, which forgets nothing.
+// table; it does not connect yet. An empty URL, or Off, gives nil, which forgets nothing.
 func Open(url, table string) (*Shared, error) {
-	if url == "" {
+	if url == "" || url == Off {
 		return nil, nil //nolint:nilnil // no cache is no error
 	}
 	options, err := redis.ParseURL(url)
@@ -102,6 +104,81 @@ func (s *Shared) Forget(ctx context.Context, person string) {
 	_, _ = s.call(ctx, func(ctx context.Context) (any, error) { // the breaker has told of it
 		return nil, s.redis.Set(ctx, s.key(person, "mark"), rand.Text(), markTTL).Err()
 	})
+}
+
+// Fresh is an entry for what a write has made: the value that a read by this name would
+// give now. Without a name it is none.
+type Fresh struct {
+	Name  string
+	Value any
+}
+
+// Write does a write of a person's rows, whose errors it gives, and has it seen: as
+// Forget does, but if nobody else has written meanwhile, what the write made is kept at
+// once, so that who asks next need not read it.
+func (s *Shared) Write(ctx context.Context, person string, now func() time.Time, write func(context.Context) (Fresh, error)) error {
+	if s == nil {
+		_, err := write(ctx)
+		return err
+	}
+	began := now()
+	mark, markErr := s.mark(ctx, person)
+	made, err := write(ctx)
+	if err != nil || made.Name == "" || markErr != nil || !s.replace(ctx, person, mark, made, began, now) {
+		s.Forget(ctx, person)
+	}
+	return err
+}
+
+// mark gives the mark that a person's entries have now.
+func (s *Shared) mark(ctx context.Context, person string) (string, error) {
+	found, err := s.call(ctx, func(ctx context.Context) (any, error) { return get(ctx, s.redis, s.key(person, "mark")) })
+	mark, _ := found.(string)
+	return mark, err
+}
+
+// get gives the value of a key, empty if there is none.
+func get(ctx context.Context, from redis.Cmdable, key string) (string, error) {
+	value, err := from.Get(ctx, key).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", nil
+	}
+	return value, err
+}
+
+// replace puts another mark in the place of one, together with an entry that carries it,
+// and tells whether that was done: not if another mark is there, since then somebody has
+// written, and it is not known who was the last.
+func (s *Shared) replace(ctx context.Context, person, mark string, made Fresh, began time.Time, now func() time.Time) bool {
+	e, raw, err := encode(rand.Text(), began, made.Name, made.Value)
+	left := SharedTTL - now().Sub(began)
+	if err != nil || len(raw) > sharedBytes || left <= 0 {
+		return false
+	}
+	key := s.key(person, "mark")
+	done, err := s.call(ctx, func(ctx context.Context) (any, error) {
+		err := s.redis.Watch(ctx, func(tx *redis.Tx) error {
+			there, err := get(ctx, tx, key)
+			if err != nil {
+				return err
+			}
+			if there != mark {
+				return redis.TxFailedErr
+			}
+			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+				p.Set(ctx, key, e.Mark, markTTL)
+				p.Set(ctx, s.key(person, made.Name), raw, max(left, time.Millisecond))
+				return nil
+			})
+			return err
+		}, key)
+		if errors.Is(err, redis.TxFailedErr) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	replaced, _ := done.(bool)
+	return err == nil && replaced
 }
 
 // Close ends the connections.

@@ -143,19 +143,25 @@ func (t *Table) Erased(ctx context.Context, userID string) (bool, error) {
 // Guard does work that may write about a person, unless they were erased. What was
 // written while they were being erased is deleted again.
 func (t *Table) Guard(ctx context.Context, userID string, work func() error) error {
+	_, err := t.guard(ctx, userID, work)
+	return err
+}
+
+// guard is Guard, and tells whether what was written stands.
+func (t *Table) guard(ctx context.Context, userID string, work func() error) (stands bool, err error) {
 	erased, err := t.Erased(ctx, userID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if erased { // and perhaps a worker died of it between its write and this
-		return t.Clear(ctx, userID)
+		return false, t.Clear(ctx, userID)
 	}
 	failure := work()
 	erased, err = t.Erased(ctx, userID)
 	if err == nil && erased {
-		return t.Clear(ctx, userID)
+		return false, t.Clear(ctx, userID)
 	}
-	return errors.Join(failure, err)
+	return err == nil, errors.Join(failure, err)
 }
 
 // Clear deletes all rows of a person, whatever they are, but for the tombstone.

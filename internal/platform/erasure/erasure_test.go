@@ -2,6 +2,7 @@ package erasure_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/erasure"
@@ -139,6 +141,34 @@ func TestGuardTellsWhatWentWrongWhilePeopleAreThere(t *testing.T) {
 		t.Errorf("there is nothing to do for who was erased, but it gave %v", err)
 	}
 	w.want("user#ana erased")
+}
+
+func TestWhatWasHandledStandsUnlessItsPersonWasErased(t *testing.T) {
+	w := newWorld(t)
+	e, err := event.New("/test", "1", time.Now(), event.ProcessingStarted{VideoRef: event.VideoRef{VideoID: "v", OwnerID: "ana", Run: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receive := func(handle func() error) (bool, error) {
+		return w.ReceiveStanding(t.Context(), string(body), nil, func(context.Context, event.Event) error { return handle() })
+	}
+	for _, c := range []struct {
+		what   string
+		handle func() error
+		stands bool
+	}{
+		{"handled", func() error { return nil }, true},
+		{"erased meanwhile", func() error { return w.Bury(t.Context(), "ana") }, false},
+		{"erased before", func() error { return nil }, false},
+	} {
+		if stands, err := receive(c.handle); stands != c.stands || err != nil {
+			t.Errorf("%s: stands %v, %v", c.what, stands, err)
+		}
+	}
 }
 
 func TestErasuresAreRepeatedForAWhile(t *testing.T) {

@@ -15,20 +15,29 @@ import (
 func (t *Table) Receive(
 	ctx context.Context, body string, erase func(ctx context.Context, userID string) error, handle func(context.Context, event.Event) error,
 ) error {
+	_, err := t.ReceiveStanding(ctx, body, erase, handle)
+	return err
+}
+
+// ReceiveStanding is Receive, and tells whether what was handled stands: not if the
+// person was erased.
+func (t *Table) ReceiveStanding(
+	ctx context.Context, body string, erase func(ctx context.Context, userID string) error, handle func(context.Context, event.Event) error,
+) (stands bool, err error) {
 	e, err := event.Parse([]byte(body))
 	if err != nil {
-		return fmt.Errorf("read event: %w", err)
+		return false, fmt.Errorf("read event: %w", err)
 	}
 	if e.Type() == (event.RebuildRequested{}).EventType() {
-		return handle(logging.With(ctx, slog.String("event", e.Type()), slog.String("rebuild_id", e.Subject())), e)
+		return true, handle(logging.With(ctx, slog.String("event", e.Type()), slog.String("rebuild_id", e.Subject())), e)
 	}
 	person, err := event.Person(e)
 	if err != nil {
-		return fmt.Errorf("read event: %w", err)
+		return false, fmt.Errorf("read event: %w", err)
 	}
 	ctx = logging.With(ctx, slog.String("event", e.Type()), slog.String("subject", e.Subject()))
 	if e.Type() == (event.AccountErased{}).EventType() {
-		return erase(ctx, person)
+		return false, erase(ctx, person)
 	}
-	return t.Guard(ctx, person, func() error { return handle(ctx, e) })
+	return t.guard(ctx, person, func() error { return handle(ctx, e) })
 }

@@ -90,3 +90,55 @@ test("that a video has ended is announced, and once", async () => {
   await list.ask();
   expect(announced).toEqual(["a completed"]);
 });
+
+/** A list whose server tags its pages and says when one is the same. */
+function taggedList() {
+  const server = { videos: [video("a", { status: "completed" })], sent: [] as number[] };
+  const { around } = surroundings(() => undefined);
+  const body = () => ({ videos: server.videos });
+  around.api.request = async <T>(_: string, path: string, request: { headers?: Record<string, string> } = {}) => {
+    const etag = `"${path} ${JSON.stringify(body())}"`;
+    const status = request.headers?.["If-None-Match"] === etag ? 304 : 200;
+    server.sent.push(status);
+    return { status, body: (status === 304 ? {} : body()) as T, etag };
+  };
+  const list = new VideoList(around);
+  const again = async () => {
+    list.refresh();
+    await list.ask();
+    return list.list.value?.map(({ id }) => id);
+  };
+  return { server, list, again };
+}
+
+test("a list that has not changed is not sent again, and stays", async () => {
+  const { server, again } = taggedList();
+  expect(await again()).toEqual(["a"]);
+  expect(await again()).toEqual(["a"]);
+  server.videos = [video("b"), ...server.videos];
+  expect(await again()).toEqual(["b", "a"]);
+  expect(await again()).toEqual(["b", "a"]);
+  expect(server.sent).toEqual([200, 304, 200, 304]);
+});
+
+test("a video that was deleted stays away, though the list that has it is not sent again", async () => {
+  const { server, list, again } = taggedList();
+  await again();
+  server.videos = [video("b", { status: "completed" }), ...server.videos];
+  await again();
+  await list.remove("b");
+  expect(await again()).toEqual(["a"]);
+  expect(server.sent).toEqual([200, 200, 304]);
+});
+
+test("a list of another status, or after a logout, is asked for as if never before", async () => {
+  const { server, list, again } = taggedList();
+  await again();
+  list.show("completed");
+  await list.ask();
+  list.show("");
+  await again();
+  list.forget();
+  await again();
+  expect(server.sent).not.toContain(304);
+});

@@ -45,6 +45,8 @@ export class VideoList {
   // New videos that no answer has had, and since when.
   private readonly added = new Map<string, { video: Video; since: number }>();
   private readonly tags = new Map<string, string>();
+  // The last answer for a first page that has a tag.
+  private answered: { query: string; tag: string; page: VideoPage } | null = null;
   private listed = 0;
   private readonly poll = new Poll(() => this.ask());
 
@@ -119,6 +121,7 @@ export class VideoList {
     this.error.value = "";
     this.added.clear();
     this.tags.clear();
+    this.answered = null;
     this.listed = 0;
   }
 
@@ -181,7 +184,16 @@ export class VideoList {
     const query = new URLSearchParams({ limit: String(pageSize) });
     if (this.filter.value) query.set("status", this.filter.value);
     if (cursor) query.set("cursor", cursor);
-    const { videos, next_cursor } = await this.around.api.call<VideoPage>("GET", `/videos?${query}`);
+    const { videos, next_cursor } = cursor ? await this.around.api.call<VideoPage>("GET", `/videos?${query}`) : await this.polled(`${query}`);
     return { videos: (videos ?? []).filter((video) => !this.gone.has(video.id)), next_cursor };
+  }
+
+  /** A first page, which is sent only if it is another than the last time. */
+  private async polled(query: string): Promise<VideoPage> {
+    const known = this.answered?.query === query ? this.answered : null;
+    const answer = await this.around.api.request<VideoPage>("GET", `/videos?${query}`, known ? { headers: { "If-None-Match": known.tag } } : {});
+    if (known && answer.status === 304) return known.page;
+    this.answered = answer.etag ? { query, tag: answer.etag, page: answer.body } : null;
+    return answer.body;
   }
 }
