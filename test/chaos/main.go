@@ -99,7 +99,7 @@ func playAll(ctx context.Context, pattern *regexp.Regexp, parallel int, o option
 	group.SetLimit(parallel)
 	for i, sc := range chosen {
 		group.Go(func() error {
-			self := exec.CommandContext(ctx, os.Args[0], "-scenario", sc.name, "-length", o.length.String(), "-every", strconv.Itoa(o.every))
+			self := exec.CommandContext(ctx, os.Args[0], "-scenario", sc.name, "-length", o.length.String(), "-every", strconv.Itoa(o.every)) //nolint:gosec // this program itself
 			self.Stderr = os.Stderr
 			self.Cancel = func() error { return self.Process.Signal(os.Interrupt) }
 			out, err := self.Output()
@@ -157,7 +157,7 @@ func (sc scenario) disturb(ctx context.Context, root, dir string, o options, r *
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	d, err := newDrive(ctx, s, sc.extract, o)
+	d, err := sc.newDrive(ctx, s, o)
 	if err != nil {
 		return err
 	}

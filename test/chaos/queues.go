@@ -65,7 +65,7 @@ type shuffler struct {
 
 // shuffled uploads videos while a shuffler is at work.
 func shuffled(ctx context.Context, d *drive) error {
-	s := &shuffler{sqs: d.system.sqs(), copies: map[string]bool{}}
+	s := &shuffler{sqs: d.system.sqs, copies: map[string]bool{}}
 	d.system.layer.set(s.rule)
 	err := d.crowd(ctx)
 	d.system.layer.set(nil)
@@ -106,14 +106,22 @@ func (s *shuffler) rule(c call) answer {
 // shuffle gives what remains of a batch of messages when those that are no copies have
 // been taken out.
 func (s *shuffler) shuffle(ctx context.Context, request, batch []byte) ([]byte, error) {
-	var asked struct{ QueueUrl string } //nolint:revive,staticcheck // SQS spells it so
+	var asked struct {
+		QueueURL string `json:"QueueUrl"`
+	}
 	var all map[string]json.RawMessage
 	var messages []json.RawMessage
 	if err := json.Unmarshal(request, &asked); err != nil {
 		return nil, fmt.Errorf("read the request: %w", err)
 	}
-	if json.Unmarshal(batch, &all) != nil || json.Unmarshal(all["Messages"], &messages) != nil {
-		return batch, nil // it has none
+	if err := json.Unmarshal(batch, &all); err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if all["Messages"] == nil {
+		return batch, nil
+	}
+	if err := json.Unmarshal(all["Messages"], &messages); err != nil {
+		return nil, fmt.Errorf("read the messages: %w", err)
 	}
 	kept := []json.RawMessage{}
 	for _, raw := range messages {
@@ -121,7 +129,7 @@ func (s *shuffler) shuffle(ctx context.Context, request, batch []byte) ([]byte, 
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return nil, fmt.Errorf("read a message: %w", err)
 		}
-		copies, err := s.double(ctx, asked.QueueUrl, m)
+		copies, err := s.double(ctx, asked.QueueURL, m)
 		if err != nil {
 			return nil, err
 		}

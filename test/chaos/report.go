@@ -46,7 +46,7 @@ func publish(ctx context.Context, document string, results []result, o options) 
 	if !ok || !ok2 {
 		return fmt.Errorf("%s has no place for the table", document)
 	}
-	return os.WriteFile(document, []byte(before+begin+table(ctx, results, o)+end+after), 0o600)
+	return os.WriteFile(document, []byte(before+begin+table(ctx, results, o)+end+after), 0o600) //nolint:gosec // the person who runs this names it
 }
 
 func table(ctx context.Context, results []result, o options) string {

@@ -26,6 +26,7 @@ type scenario struct {
 	what     string // is disturbed, and how
 	mails    int    // that may tell of one video's end; 0 for 1
 	extract  string // what of each video, as JSON; empty for six frames
+	every    int    // of so many calls one is hit, at most; 0 for each
 	settings settings
 	run      func(ctx context.Context, d *drive) error
 }
@@ -151,6 +152,9 @@ func (d *drive) learn(ctx context.Context, function string, play func(context.Co
 	if err := start(); err != nil {
 		return nil, err
 	}
+	if err := d.allEnded(ctx); err != nil {
+		return nil, err
+	}
 	if err := d.settled(ctx); err != nil {
 		return nil, err
 	}
@@ -191,12 +195,20 @@ func uploading(ctx context.Context, d *drive) (func() error, error) {
 
 // oneByOne is uploading, when all that went before has ended.
 func oneByOne(ctx context.Context, d *drive) (func() error, error) {
-	for _, v := range d.videos {
-		if _, err := d.ended(ctx, v.ID); err != nil {
-			return nil, err
-		}
+	if err := d.allEnded(ctx); err != nil {
+		return nil, err
 	}
 	return uploading(ctx, d)
+}
+
+// allEnded waits until all videos have ended.
+func (d *drive) allEnded(ctx context.Context) error {
+	for _, v := range d.videos {
+		if _, err := d.ended(ctx, v.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deleting is the play of a video that is deleted when it is completed.
@@ -252,23 +264,23 @@ func scenarios() []scenario {
 		scenario{name: "messages twice and in any order", what: "every message of every queue comes twice, each up to six seconds late", run: shuffled},
 		scenario{
 			name: "process killed", what: "ProcessFunction is killed at each of its calls, before and after it is carried out",
-			settings: settings{parameters: short, visibility: "20"}, run: kills("process", oneByOne),
+			settings: settings{parameters: short, visible: "10"}, run: kills("process", oneByOne),
 		},
 		scenario{
-			name: "process of segments killed", what: "the same, of a video that is shared out",
-			settings: settings{parameters: map[string]string{"LeaseSeconds": "3", "SegmentWork": "20", "MaxSegments": "3"}, visibility: "20"}, extract: `{"mode":"fps","fps":10}`, run: kills("process", oneByOne),
+			name: "process of segments killed", what: "the same at every third call, of a video that is shared out", every: 3,
+			settings: settings{parameters: map[string]string{"LeaseSeconds": "3", "SegmentWork": "20", "MaxSegments": "3"}, visible: "10"}, extract: `{"mode":"fps","fps":10}`, run: kills("process", oneByOne),
 		},
 		scenario{name: "projector killed", what: "the same of ProjectorFunction", run: kills("projector", uploading)},
 		scenario{name: "notify killed", what: "the same of NotifyFunction", mails: 2, run: kills("notify", uploading)},
 		scenario{name: "videoevents killed", what: "the same of VideoEventsFunction", run: kills("videoevents", uploading)},
 		scenario{name: "processcontrol killed", what: "the same of ProcessControlFunction, while a video is deleted", run: kills("processcontrol", deleting)},
 		scenario{name: "disk full", what: "the disk that S3, SQS, DynamoDB and SES keep everything on has no room", settings: settings{data: smallDisk}, run: diskFull},
-		scenario{name: "clocks that differ", what: fmt.Sprintf("each process of a function is %s ahead, %[1]s behind, or right", skew), settings: settings{functions: skewed}, run: func(ctx context.Context, d *drive) error { return d.crowd(ctx) }},
+		scenario{name: "clocks that differ", what: fmt.Sprintf("each process of a function is right, %s behind or %s behind", skew/2, skew), settings: settings{functions: skewed}, run: func(ctx context.Context, d *drive) error { return d.crowd(ctx) }},
 	)
 }
 
-// newDrive starts a scenario's system.
-func newDrive(ctx context.Context, s *system, extraction string, o options) (*drive, error) {
+// newDrive gives a scenario its person, and the frames that every video must have.
+func (sc scenario) newDrive(ctx context.Context, s *system, o options) (*drive, error) {
 	data, err := os.ReadFile(filepath.Join(s.root, "testdata", "media", "bottle-detection.mp4"))
 	if err != nil {
 		return nil, fmt.Errorf("read the film: %w", err)
@@ -277,6 +289,6 @@ func newDrive(ctx context.Context, s *system, extraction string, o options) (*dr
 	if err != nil {
 		return nil, err
 	}
-	d := &drive{person: p, film: film{data, cmp.Or(extraction, `{"mode":"count","count":6}`)}, length: o.length, every: o.every}
+	d := &drive{person: p, film: film{data, cmp.Or(sc.extract, `{"mode":"count","count":6}`)}, length: o.length, every: max(o.every, sc.every, 1)}
 	return d, d.undisturbed(ctx)
 }

@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -33,9 +32,11 @@ type system struct {
 	web   string // URL of the API
 	layer *layer
 
-	aws  aws.Config // past the layer
-	url  string     // of the services, past the layer
-	log  string     // path of the stack's log
+	url  string // of the services, past the layer, as of these clients
+	s3   *s3.Client
+	sqs  *sqs.Client
+	db   *dynamodb.Client
+	log  string // path of the stack's log
 	up   *exec.Cmd
 	gone chan error
 	ends []func() error // in the order in which things were opened
@@ -44,7 +45,7 @@ type system struct {
 // settings is how a scenario's system differs.
 type settings struct {
 	parameters map[string]string // of the template
-	visibility string            // of the processing and the segments queue, in seconds; empty for the template's
+	visible    string            // seconds after which messages of a worker come again that has not said that it has them; empty for the template's
 	functions  func(ctx context.Context, s *system) (dir string, err error)
 	data       func(s *system, dir string) error // prepares the folder of the AWS services
 }
@@ -104,10 +105,12 @@ func (s *system) openAWS(ctx context.Context, set settings) error {
 	s.ends = append(s.ends, endpoints.Close)
 	s.layer = &layer{next: endpoints}
 	s.url = "http://" + past.Addr().String()
-	s.aws = local.AWSConfig(s.url)
+	config := local.AWSConfig(s.url)
+	s.s3 = s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
+	s.sqs, s.db = sqs.NewFromConfig(config), dynamodb.NewFromConfig(config)
 	s.serve(behind, s.layer)
 	s.serve(past, endpoints)
-	s.up = exec.CommandContext(ctx, filepath.Join(s.root, "bin", "fotograma"))
+	s.up = exec.CommandContext(ctx, filepath.Join(s.root, "bin", "fotograma")) //nolint:gosec // what make build has made
 	s.up.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+endpoint, "AWS_REGION="+local.Region,
 		"AWS_ACCESS_KEY_ID="+local.AccessKey, "AWS_SECRET_ACCESS_KEY="+local.SecretKey)
 	return nil
@@ -198,32 +201,28 @@ func (s *system) until(ctx context.Context, patience time.Duration, what string,
 
 func (s *system) client() *client.Client { return client.New(s.web) }
 
-func (s *system) s3() *s3.Client {
-	return s3.NewFromConfig(s.aws, func(o *s3.Options) { o.UsePathStyle = true })
-}
-
-func (s *system) sqs() *sqs.Client { return sqs.NewFromConfig(s.aws) }
-
-func (s *system) db() *dynamodb.Client { return dynamodb.NewFromConfig(s.aws) }
-
-// longVisibility is what the queues of the worker have.
-var longVisibility = regexp.MustCompile(`VisibilityTimeout: 5400\b`)
+// The timeouts of the worker and of its queues.
+var (
+	workerTimeout  = regexp.MustCompile(`\bTimeout: 900\b`)
+	longVisibility = regexp.MustCompile(`\bVisibilityTimeout: 5400\b`)
+)
 
 // template gives the path of the template that the stack is made from.
 func (s *system) template(set settings) (string, error) {
 	path := filepath.Join(s.root, "template.yaml")
-	if set.visibility == "" {
+	if set.visible == "" {
 		return path, nil
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("read the template: %w", err)
 	}
-	changed := longVisibility.ReplaceAll(text, []byte("VisibilityTimeout: "+set.visibility+" "))
-	if string(changed) == string(text) {
-		return "", errors.New("the template has no queue with the visibility timeout of the worker's")
+	if !workerTimeout.Match(text) || !longVisibility.Match(text) {
+		return "", errors.New("the template has other timeouts of the worker and its queues")
 	}
+	changed := longVisibility.ReplaceAll(text, []byte("VisibilityTimeout: "+set.visible))
+	changed = workerTimeout.ReplaceAll(changed, []byte("Timeout: "+set.visible))
 	// Paths in it are relative to it, but the stack does not read them.
 	path = filepath.Join(s.dir, "template.yaml")
-	return path, os.WriteFile(path, changed, 0o600)
+	return path, os.WriteFile(path, changed, 0o600) //nolint:gosec // in a folder of our own
 }
