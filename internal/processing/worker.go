@@ -88,8 +88,10 @@ func (w *Worker) HandleMessage(ctx context.Context, received events.SQSMessage) 
 	}
 	// From the queue's own long visibility timeout to the lease: should this
 	// worker die from here on, the message comes again as soon as that is over.
-	if err := m.extend(ctx, w.Lease); err != nil {
-		return err
+	// Without it the work goes on all the same, since the row decides who works.
+	notYet := m.extend(ctx, w.Lease)
+	if notYet != nil {
+		slog.WarnContext(ctx, "message not extended", "error", notYet)
 	}
 	if m.queue == w.Processing {
 		w.measureWait(received)
@@ -98,7 +100,11 @@ func (w *Worker) HandleMessage(ctx context.Context, received events.SQSMessage) 
 		ctx := logging.With(ctx, slog.String("video_id", task.Ref.VideoID), slog.Int("run", task.Ref.Run))
 		failures = append(failures, w.do(ctx, m, task))
 	}
-	return errors.Join(failures...)
+	failure := errors.Join(failures...)
+	if failure != nil && notYet != nil { // so that it does not stay hidden for as long as the queue says
+		return errors.Join(failure, m.extend(ctx, w.Lease))
+	}
+	return failure
 }
 
 // do does the step. Reasons to forget the message are no errors.

@@ -264,11 +264,11 @@ func scenarios() []scenario {
 		scenario{name: "messages twice and in any order", what: "every message of every queue comes twice, each up to six seconds late", run: shuffled},
 		scenario{
 			name: "process killed", what: "ProcessFunction is killed at each of its calls, before and after it is carried out",
-			settings: settings{parameters: short, visible: "10"}, run: kills("process", oneByOne),
+			settings: settings{parameters: short, visible: "30"}, run: kills("process", oneByOne),
 		},
 		scenario{
 			name: "process of segments killed", what: "the same at every third call, of a video that is shared out", every: 3,
-			settings: settings{parameters: map[string]string{"LeaseSeconds": "3", "SegmentWork": "20", "MaxSegments": "3"}, visible: "10"}, extract: `{"mode":"fps","fps":10}`, run: kills("process", oneByOne),
+			settings: settings{parameters: map[string]string{"LeaseSeconds": "3", "SegmentWork": "20", "MaxSegments": "3"}, visible: "30"}, extract: `{"mode":"fps","fps":10}`, run: kills("process", oneByOne),
 		},
 		scenario{name: "projector killed", what: "the same of ProjectorFunction", run: kills("projector", uploading)},
 		scenario{name: "notify killed", what: "the same of NotifyFunction", mails: 2, run: kills("notify", uploading)},
