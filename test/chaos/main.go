@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -97,7 +98,7 @@ func playAll(ctx context.Context, pattern *regexp.Regexp, parallel int, o option
 	results := make([]result, len(chosen))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
-	for i, sc := range chosen {
+	for i, sc := range slices.Backward(chosen) { // those that take longest stand last
 		group.Go(func() error {
 			self := exec.CommandContext(ctx, os.Args[0], "-scenario", sc.name, "-length", o.length.String(), "-every", strconv.Itoa(o.every)) //nolint:gosec // this program itself
 			self.Stderr = os.Stderr

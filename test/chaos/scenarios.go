@@ -257,7 +257,7 @@ func scenarios() []scenario {
 	short := map[string]string{"LeaseSeconds": "3"}
 	return append(all,
 		scenario{name: "S3 hanging up", what: "connections to S3 are reset, half of them when the call has been carried out", run: during(func() func(call) answer { return on(s3Service, reset()) })},
-		scenario{name: "SQS hanging up", what: "the same of SQS", run: during(func() func(call) answer { return on(sqsService, reset()) })},
+		scenario{name: "SQS hanging up", what: "the same of SQS, but for messages that are received", run: during(func() func(call) answer { return on(sqsService, butReceiving(reset())) })},
 		scenario{name: "DynamoDB hanging up", what: "the same of DynamoDB", run: during(func() func(call) answer { return on(dynamoDBService, reset()) })},
 		scenario{name: "SES hanging up", what: "connections to SES are reset before the mail is sent", run: during(always(on(sesService, unheard)))},
 		scenario{name: "SES unheard", what: "each mail is sent, and the first answer is lost", mails: 2, run: during(func() func(call) answer { return on(sesService, firstAnswerLost()) })},
