@@ -99,6 +99,18 @@ func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // (five minutes). None is ahead: Lambda tells a function by the clock when its time is up.
 const skew = 4 * time.Minute
 
+// untimely is a rule that counts the calls of processes whose clock is wrong, and leaves
+// them alone.
+func untimely(c call) answer {
+	if caller := c.conn.caller(); caller.function == "" || caller.pid%clocks == 0 {
+		return nil
+	}
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) }
+}
+
+// clocks is how many there are: a process has the one of its number, modulo this.
+const clocks = 3
+
 var nowBody = regexp.MustCompile(`(?m)^(func Now\(\) Time \{\n\tsec, nsec, mono := runtimeNow\(\)\n)`)
 
 // skewed builds the functions with a standard library whose clock is wrong, differently
@@ -118,7 +130,7 @@ func skewed(ctx context.Context, s *system) (string, error) {
 	if len(wrong) == len(text) {
 		return "", errors.New("the clock of this Go is made otherwise: see nowBody")
 	}
-	wrong = append(wrong, fmt.Sprintf("\nvar wrong = -%d * int64(syscall.Getpid()%%3)\n", int(skew.Seconds())/2)...)
+	wrong = append(wrong, fmt.Sprintf("\nvar wrong = -%d * int64(syscall.Getpid()%%%d)\n", int(skew.Seconds())/(clocks-1), clocks)...)
 	wrong = []byte(strings.Replace(string(wrong), "import (", "import (\n\t\"syscall\"", 1))
 
 	work := filepath.Join(s.root, "build", "chaos")
