@@ -81,7 +81,7 @@ func (m message) extend(ctx context.Context, d time.Duration) error {
 // itself ends its run as failed, and is no error.
 func (w *Worker) HandleMessage(ctx context.Context, received events.SQSMessage) error {
 	tasks, err := ParseTasks(received.Body)
-	failures := []error{err}
+	failures := append(make([]error, 0, 1+len(tasks)), err)
 	m := message{received.MessageId, received.ReceiptHandle, w.Processing}
 	if len(tasks) > 0 && tasks[0].Step != Begin {
 		m.queue = w.Segments

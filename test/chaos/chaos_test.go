@@ -36,7 +36,7 @@ func TestTheSystemComesThrough(t *testing.T) {
 			continue
 		}
 		t.Run(sc.name, func(t *testing.T) {
-			r := sc.play(t.Context(), repository, options{length: 6 * time.Second, every: 5})
+			r := sc.play(t.Context(), repository, options{length: 6 * time.Second, every: 9})
 			t.Log(line(r))
 			if r.Failure != "" || r.Skipped != "" {
 				t.Error(r.Failure, r.Skipped)

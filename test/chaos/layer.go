@@ -218,6 +218,18 @@ func butReceiving(rule func(call) answer) func(call) answer {
 	}
 }
 
+// butDeleting leaves alone how handled messages are deleted, which is between Lambda and
+// SQS too: one that is not deleted comes again, the worker's after 90 minutes, and is
+// forgotten.
+func butDeleting(rule func(call) answer) func(call) answer {
+	return func(c call) answer {
+		if strings.HasPrefix(c.operation, "DeleteMessage") {
+			return nil
+		}
+		return rule(c)
+	}
+}
+
 // hangUp resets the connection of a call.
 func hangUp(w http.ResponseWriter) {
 	hijacker, ok := w.(http.Hijacker)

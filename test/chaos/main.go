@@ -26,6 +26,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// fullLength is how long a disturbance lasts of which the document tells.
+const fullLength = time.Minute
+
 // options say how long and how thoroughly a scenario disturbs.
 type options struct {
 	length time.Duration // of what lasts
@@ -57,11 +60,11 @@ func main() {
 
 func run(ctx context.Context) error {
 	var o options
-	only := flag.String("only", "", "a regular expression: only the scenarios whose names it fits; the document is left alone")
-	document := flag.String("document", "docs/faults.md", "where the table goes")
+	only := flag.String("only", "", "a regular expression: only the scenarios whose names it fits")
+	document := flag.String("document", "docs/faults.md", "where the results go, of disturbances that are not shortened")
 	parallel := flag.Int("parallel", 6, "how many scenarios are played at once: they mostly wait")
 	child := flag.String("scenario", "", "play this one in this process, and print its result as JSON")
-	flag.DurationVar(&o.length, "length", time.Minute, "how long a disturbance lasts that lasts")
+	flag.DurationVar(&o.length, "length", fullLength, "how long a disturbance lasts that lasts")
 	flag.IntVar(&o.every, "every", 1, "kill functions at every n-th of their calls")
 	flag.Parse()
 	pattern, err := regexp.Compile(*only)
@@ -76,8 +79,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if *only == "" {
-		err = publish(ctx, *document, results, o)
+	if o == (options{fullLength, 1}) {
+		err = publish(ctx, *document, results)
 	}
 	for _, r := range results {
 		if r.Failure != "" {

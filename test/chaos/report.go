@@ -35,35 +35,48 @@ func (r result) verdict() string {
 	}
 }
 
-// publish writes the table into the document, between its two lines.
-func publish(ctx context.Context, document string, results []result, o options) error {
+// publish writes the results into the document, between its two lines. Scenarios that
+// were not played keep what is there of them.
+func publish(ctx context.Context, document string, results []result) error {
 	text, err := os.ReadFile(document)
 	if err != nil {
 		return fmt.Errorf("read the document: %w", err)
 	}
 	before, rest, ok := strings.Cut(string(text), begin)
-	_, after, ok2 := strings.Cut(rest, end)
+	old, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
 		return fmt.Errorf("%s has no place for the table", document)
 	}
-	return os.WriteFile(document, []byte(before+begin+table(ctx, results, o)+end+after), 0o600) //nolint:gosec // the person who runs this names it
+	return os.WriteFile(document, []byte(before+begin+table(ctx, results, old)+end+after), 0o600) //nolint:gosec // the person who runs this names it
 }
 
-func table(ctx context.Context, results []result, o options) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "\n%s: %d CPUs, %s, %s, Fotograma %s. What lasts lasted %s; of the calls of a function, one in %d was hit.\n\n",
-		time.Now().Format(time.DateOnly), runtime.NumCPU(), output(ctx, "uname", "-srm"), runtime.Version(), output(ctx, "git", "describe", "--always", "--dirty"), o.length, o.every)
-	text.WriteString("| scenario | what is disturbed | times | videos | mails | recovered after | came through |\n| --- | --- | ---: | ---: | ---: | ---: | --- |\n")
-	for _, r := range results {
-		fmt.Fprintf(&text, "| %s | %s | %d | %d | %d | %.0f s | %s |\n", r.Name, r.What, r.Disturbed, r.Videos, r.Mails, r.Recovery.Seconds(), r.verdict())
-	}
-	text.WriteString("\nThe calls at which functions were killed, in the order in which an undisturbed run made them:\n\n")
-	for _, r := range results {
-		for _, note := range r.Notes {
-			fmt.Fprintf(&text, "- %s: %s\n", r.Name, note)
+// table is all that is known of the scenarios, as Markdown; old is what was known before.
+func table(ctx context.Context, results []result, old string) string {
+	rows, notes := map[string]string{}, map[string]string{}
+	for line := range strings.Lines(old) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | "); ok && name != line {
+			rows[name] = line
+		}
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "- "), ": "); ok && name != line {
+			notes[name] += line
 		}
 	}
-	return text.String() + "\n"
+	when := time.Now().Format(time.DateOnly) + " " + output(ctx, "git", "describe", "--always", "--dirty")
+	for _, r := range results {
+		rows[r.Name] = fmt.Sprintf("| %s | %s | %d | %d | %d | %.0f s | %s | %s |\n", r.Name, r.What, r.Disturbed, r.Videos, r.Mails, r.Recovery.Seconds(), r.verdict(), when)
+		notes[r.Name] = ""
+		for _, note := range r.Notes {
+			notes[r.Name] += fmt.Sprintf("- %s: %s\n", r.Name, note)
+		}
+	}
+	var text, steps strings.Builder
+	fmt.Fprintf(&text, "\nOn %d CPUs that other work shared, %s, %s. What lasts lasted %s.\n\n", runtime.NumCPU(), output(ctx, "uname", "-srm"), runtime.Version(), fullLength)
+	text.WriteString("| scenario | what is disturbed | times | videos | mails | recovered after | came through | played |\n| --- | --- | ---: | ---: | ---: | ---: | --- | --- |\n")
+	for _, sc := range scenarios() {
+		text.WriteString(rows[sc.name])
+		steps.WriteString(notes[sc.name])
+	}
+	return text.String() + "\nThe calls at which functions were killed, in the order in which an undisturbed run made them:\n\n" + steps.String() + "\n"
 }
 
 func output(ctx context.Context, name string, args ...string) string {

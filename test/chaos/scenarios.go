@@ -253,8 +253,8 @@ func scenarios() []scenario {
 	for _, service := range []string{s3Service, sqsService, dynamoDBService, sesService} {
 		all = append(all,
 			scenario{name: service + " slow", what: fmt.Sprintf("each call of %s answers %s later", service, lateness), run: during(always(on(service, slow(lateness))))},
-			scenario{name: service + " throttling", what: fmt.Sprintf("each call of %s is refused as too many", service), run: during(always(on(service, throttle)))},
-			scenario{name: service + " failing", what: fmt.Sprintf("each call of %s is refused as it is ill", service), run: during(always(on(service, fail)))},
+			scenario{name: service + " throttling", what: fmt.Sprintf("each call of %s is refused as too many", service), run: during(always(on(service, butDeleting(throttle))))},
+			scenario{name: service + " failing", what: fmt.Sprintf("each call of %s is refused as it is ill", service), run: during(always(on(service, butDeleting(fail))))},
 		)
 	}
 	short := map[string]string{"LeaseSeconds": "3"}
