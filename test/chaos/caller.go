@@ -22,17 +22,25 @@ type process struct {
 func (c *connection) caller() process {
 	c.once.Do(func() {
 		if addr, ok := c.remote.(*net.TCPAddr); ok {
-			if inode := socketOf(addr.Port); inode != "" {
-				c.owner = owner(inode)
-			}
+			c.owner = owner(socketOf(addr.Port))
 		}
 	})
 	return c.owner
 }
 
-// socketOf gives the inode of the socket that is bound to a port of the loopback
-// (proc_net_tcp(5)); empty if there is none.
+// socketOf gives the inode of the socket that is bound to a port of the loopback; empty
+// if there is none. While connections come and go, a reader of the list misses some.
 func socketOf(port int) string {
+	for range 100 {
+		if inode := lookForSocket(port); inode != "" {
+			return inode
+		}
+	}
+	return ""
+}
+
+// lookForSocket reads the list once (proc_net_tcp(5)).
+func lookForSocket(port int) string {
 	file, err := os.Open("/proc/net/tcp")
 	if err != nil {
 		return ""
