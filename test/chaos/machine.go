@@ -133,15 +133,15 @@ func skewed(ctx context.Context, s *system) (string, error) {
 	wrong = append(wrong, fmt.Sprintf("\nvar wrong = -%d * int64(syscall.Getpid()%%%d)\n", int(skew.Seconds())/(clocks-1), clocks)...)
 	wrong = []byte(strings.Replace(string(wrong), "import (", "import (\n\t\"syscall\"", 1))
 
-	work := filepath.Join(s.root, "build", "chaos")
+	work := filepath.Join(s.root, "build", "chaos") // nothing in it may be named as a package of this module
 	functions := filepath.Join(work, "functions-of-another-time")
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: filepath.Join(work, "time.go")}})
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: filepath.Join(work, "time.txt")}})
 	if err != nil {
 		return "", fmt.Errorf("write the overlay: %w", err)
 	}
 	err = errors.Join(
 		os.MkdirAll(functions, 0o700),
-		os.WriteFile(filepath.Join(work, "time.go"), wrong, 0o600), //nolint:gosec // below this repository's build
+		os.WriteFile(filepath.Join(work, "time.txt"), wrong, 0o600), //nolint:gosec // below this repository's build
 		os.WriteFile(filepath.Join(work, "overlay.json"), overlay, 0o600),
 	)
 	if err != nil {
