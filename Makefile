@@ -151,6 +151,12 @@ test/browser/node_modules/.package-lock.json: test/browser/package-lock.json
 	cd test/browser && npm ci --no-audit --no-fund
 	@touch $@
 
+.PHONY: chaos
+chaos: ready ## Disturb the system in every way, and look whether it comes through; CHAOS='-only SES -length 10s' for less
+	@mkdir -p build
+	go build -o build/chaos-suite ./test/chaos
+	build/chaos-suite $(CHAOS)
+
 .PHONY: image
 image: ## Build the image of ProcessFunction for this machine, as sam build names it
 	docker build -t processfunction:process -f functions/process/Dockerfile .

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -241,6 +243,46 @@ func TestAMessageOfAWorkerThatDiedIsTakenOver(t *testing.T) {
 
 	w.work(m) // comes again
 	w.wantTold("started completed", "completed")
+}
+
+// failing is a queue, of which so many first calls fail.
+func (w *world) failing(calls int64) *processing.Queue {
+	var made atomic.Int64
+	client := sqs.NewFromConfig(w.cloud.Config, func(o *sqs.Options) {
+		o.Retryer = aws.NopRetryer{}
+		o.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+			if made.Add(1) <= calls {
+				return nil, errors.New("no network")
+			}
+			return http.DefaultClient.Do(r)
+		})
+	})
+	return &processing.Queue{SQS: client, URL: w.cfg.QueueURL}
+}
+
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
+
+func TestAVideoIsProcessedWhileItsMessageCannotBeExtended(t *testing.T) {
+	w := newWorld(t)
+	m := w.upload(localtest.Media(t, bottles), `{}`, "")
+	w.worker.Processing = w.failing(math.MaxInt64)
+	w.work(m)
+	w.wantTold("started completed", "completed")
+}
+
+func TestAMessageThatCouldNotBeExtendedComesAgainAfterTheLease(t *testing.T) {
+	w := newWorld(t)
+	m := w.upload(localtest.Media(t, bottles), `{}`, "")
+	w.worker.Processing, w.worker.Lease = w.failing(1), time.Second
+	w.worker.Engine = &noiseEngine{sizes: []int{kilo}, during: func(context.Context, int) error { return errors.New("no storage") }}
+	if err := w.worker.HandleMessage(t.Context(), m); err == nil {
+		t.Fatal("the work has not failed")
+	}
+	if again := w.receive(); again.MessageId != m.MessageId {
+		t.Errorf("received %s, want %s again", again.MessageId, m.MessageId)
+	}
 }
 
 func TestALeaseThatIsOverIsTakenByAnyMessage(t *testing.T) {

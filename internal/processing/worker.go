@@ -81,15 +81,17 @@ func (m message) extend(ctx context.Context, d time.Duration) error {
 // itself ends its run as failed, and is no error.
 func (w *Worker) HandleMessage(ctx context.Context, received events.SQSMessage) error {
 	tasks, err := ParseTasks(received.Body)
-	failures := []error{err}
+	failures := append(make([]error, 0, 1+len(tasks)), err)
 	m := message{received.MessageId, received.ReceiptHandle, w.Processing}
 	if len(tasks) > 0 && tasks[0].Step != Begin {
 		m.queue = w.Segments
 	}
 	// From the queue's own long visibility timeout to the lease: should this
 	// worker die from here on, the message comes again as soon as that is over.
-	if err := m.extend(ctx, w.Lease); err != nil {
-		return err
+	// Without it the work goes on all the same, since the row decides who works.
+	notYet := m.extend(ctx, w.Lease)
+	if notYet != nil {
+		slog.WarnContext(ctx, "message not extended", "error", notYet)
 	}
 	if m.queue == w.Processing {
 		w.measureWait(received)
@@ -100,7 +102,11 @@ func (w *Worker) HandleMessage(ctx context.Context, received events.SQSMessage) 
 		tracing.End(span, err)
 		failures = append(failures, err)
 	}
-	return errors.Join(failures...)
+	failure := errors.Join(failures...)
+	if failure != nil && notYet != nil { // so that it does not stay hidden for as long as the queue says
+		return errors.Join(failure, m.extend(ctx, w.Lease))
+	}
+	return failure
 }
 
 // do does the step, with the file if that was found. Reasons to forget the message are
