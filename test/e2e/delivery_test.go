@@ -185,7 +185,6 @@ func TestAPoisonMessageEndsAsFailed(t *testing.T) {
 	if executor == "docker" {
 		t.Skip("an image brings its decoding program along, so that this test cannot put another in its place")
 	}
-	notWith(t, "moto", onePart)
 	t.Parallel()
 	dir := t.TempDir()
 	s := newStack(t, dir)

@@ -63,6 +63,9 @@ func (e *standIn) inbox(t testing.TB, to string) []mail {
 // the built-in one, which sees that whoever had received a message is gone.
 const heldBack = "messages that a killed stack had received come back after their visibility timeout"
 
+// noSimulator is what the stand-ins lack of SES.
+const noSimulator = "its SES delivers nothing, and so nothing bounces"
+
 // onePart is what moto makes of SendEmail.
 const onePart = "it keeps one part of a mail"
 

@@ -116,6 +116,8 @@ func TestAMailsFooterLeadsToThePageThatStopsIt(t *testing.T) {
 
 // SES' mailbox simulator has addresses that bounce.
 func TestAnAddressThatBouncesGetsNoMailsUntilItsOwnerSaysSo(t *testing.T) {
+	notWith(t, "localstack", noSimulator)
+	notWith(t, "moto", noSimulator)
 	t.Parallel()
 	p := shared.newcomerAt(t, "en", "bounce+"+strings.ToLower(rand.Text())+"@simulator.amazonses.com")
 	suppressed := func() *client.Suppression {
