@@ -9,11 +9,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,6 +20,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/local"
 	"github.com/fotograma/fotograma/pkg/client"
+	"github.com/fotograma/fotograma/test/measuring"
 )
 
 // system is a running `fotograma up` whose AWS services are in this process, behind
@@ -36,9 +35,8 @@ type system struct {
 	s3   *s3.Client
 	sqs  *sqs.Client
 	db   *dynamodb.Client
-	log  string // path of the stack's log
-	up   *exec.Cmd
-	gone chan error
+	log  string         // path of the stack's log
+	env  []string       // of the stack: where the layer is
 	ends []func() error // in the order in which things were opened
 }
 
@@ -110,9 +108,10 @@ func (s *system) openAWS(ctx context.Context, set settings) error {
 	s.sqs, s.db = sqs.NewFromConfig(config), dynamodb.NewFromConfig(config)
 	s.serve(behind, s.layer)
 	s.serve(past, endpoints)
-	s.up = exec.CommandContext(ctx, filepath.Join(s.root, "bin", "fotograma")) //nolint:gosec // what make build has made
-	s.up.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+endpoint, "AWS_REGION="+local.Region,
-		"AWS_ACCESS_KEY_ID="+local.AccessKey, "AWS_SECRET_ACCESS_KEY="+local.SecretKey)
+	s.env = []string{
+		"AWS_ENDPOINT_URL=" + endpoint, "AWS_REGION=" + local.Region,
+		"AWS_ACCESS_KEY_ID=" + local.AccessKey, "AWS_SECRET_ACCESS_KEY=" + local.SecretKey,
+	}
 	return nil
 }
 
@@ -134,43 +133,19 @@ func (s *system) serve(l net.Listener, handler http.Handler) {
 }
 
 func (s *system) startStack(ctx context.Context, template, functions string, parameters map[string]string) error {
-	web, err := listen(ctx)
+	all := slices.Clone(measuring.Unlimited)
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		all = append(all, name+"="+parameters[name])
+	}
+	stack, err := measuring.StartStack(ctx, measuring.StackOptions{
+		Root: s.root, Dir: s.dir, Functions: functions, Parameters: all, Flags: []string{"--template", template}, Env: s.env,
+	})
 	if err != nil {
 		return err
 	}
-	address := web.Addr().String()
-	if err := web.Close(); err != nil {
-		return fmt.Errorf("give the port back: %w", err)
-	}
-	s.web = "http://" + address
-	all := map[string]string{
-		"MaxVideosPerMinute": "100000", "MaxVideosPerDay": "100000", "MaxVideosAtOnce": "100000", "MaxMinutesPerDay": "1000000",
-		"LoginsPerNetwork": "100000", "RegistrationsPerNetwork": "100000",
-	}
-	maps.Copy(all, parameters)
-	args := []string{"fotograma", "up", "--addr", address, "--data-dir", filepath.Join(s.dir, "data"), "-t", template, "--functions", functions}
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		args = append(args, "-p", name+"="+all[name])
-	}
-	log, err := os.Create(s.log)
-	if err != nil {
-		return fmt.Errorf("open the log: %w", err)
-	}
-	defer log.Close()
-	s.up.Args, s.up.Dir = args, s.root
-	s.up.Stdout, s.up.Stderr = log, log
-	s.up.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := s.up.Start(); err != nil {
-		return fmt.Errorf("start the stack (make build?): %w", err)
-	}
-	s.gone = make(chan error, 1)
-	go func() { s.gone <- s.up.Wait() }()
-	s.ends = append(s.ends, func() error {
-		return errors.Join(syscall.Kill(-s.up.Process.Pid, syscall.SIGINT), <-s.gone)
-	})
-	return s.until(ctx, time.Minute, "the stack answers", func(ctx context.Context) (bool, error) {
-		return s.client().Health(ctx) == nil, nil
-	})
+	s.web = stack.Web
+	s.ends = append(s.ends, stack.Stop)
+	return nil
 }
 
 // stop ends the stack and the services.

@@ -54,7 +54,7 @@ func run(ctx context.Context) error {
 		if s.stack, err = startStack(ctx, dir, s.tag); err != nil {
 			return err
 		}
-		defer s.stack.stop()
+		defer func() { _ = s.stack.Stop() }() // if it has ended, that is what is wanted
 	}
 	for round := range *rounds {
 		if round%2 == 1 {

@@ -1,5 +1,5 @@
-// Package measuring is what the programs share that measure Fotograma and write down
-// what came of it.
+// Package measuring is what the programs share that run Fotograma, measure it and write
+// down what came of it.
 package measuring
 
 import (

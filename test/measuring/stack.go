@@ -1,6 +1,7 @@
 package measuring
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,9 +23,12 @@ type Stack struct {
 
 // StackOptions say how to run a stack.
 type StackOptions struct {
-	Dir        string   // of its data, and its log
+	Root       string   // of the repository; empty for the current folder
+	Dir        string   // of its data, and its log: stack.log
+	AWSAddr    string   // where its AWS services listen; empty for a free port
 	Functions  string   // folder with the functions; empty for build/functions
-	Parameters []string // of the template: NAME=VALUE
+	Parameters []string // of the template: NAME=VALUE; of several of a name the last counts
+	Flags      []string // of `fotograma up`, beside these
 	Env        []string // beside this program's own
 }
 
@@ -47,7 +51,8 @@ func StartStack(ctx context.Context, o StackOptions) (*Stack, error) {
 		return nil, err
 	}
 	defer log.Close()
-	args := []string{"up", "--addr", web, "--aws-addr", aws, "--data-dir", filepath.Join(o.Dir, "data")}
+	aws = cmp.Or(o.AWSAddr, aws)
+	args := append([]string{"up", "--addr", web, "--aws-addr", aws, "--data-dir", filepath.Join(o.Dir, "data")}, o.Flags...)
 	if o.Functions != "" {
 		args = append(args, "--functions", o.Functions)
 	}
@@ -56,10 +61,10 @@ func StartStack(ctx context.Context, o StackOptions) (*Stack, error) {
 	}
 	s := &Stack{Web: "http://" + web, AWS: "http://" + aws}
 	s.process = exec.CommandContext(ctx, "bin/fotograma", args...)
-	s.process.Env = append(os.Environ(), o.Env...)
+	s.process.Dir, s.process.Env = o.Root, append(os.Environ(), o.Env...)
 	s.process.Stdout, s.process.Stderr = log, log
 	s.process.Cancel = func() error { return syscall.Kill(-s.process.Process.Pid, syscall.SIGINT) }
-	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program
 	if err := s.process.Start(); err != nil {
 		return nil, fmt.Errorf("start the stack (make build?): %w", err)
 	}

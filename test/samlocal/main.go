@@ -44,12 +44,12 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer stack.stop()
+	defer func() { _ = stack.Stop() }() // if it has ended, that is what is wanted
 
 	if err := buildRootImage(ctx); err != nil {
 		return err
 	}
-	template, err := localTemplate(stack.aws)
+	template, err := localTemplate(stack.AWS)
 	if err != nil {
 		return err
 	}

@@ -7,53 +7,24 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/fotograma/fotograma/test/measuring"
 )
 
 // awsPort is where AWS services are on one machine, by custom.
 const awsPort = "4566"
 
-// stack is a running `fotograma up`.
-type stack struct {
-	aws     string // URL of its AWS services
-	process *exec.Cmd
-}
-
 // startStack starts the stack with its AWS services where containers reach them: at
 // this machine's address in Docker's own network.
-func startStack(ctx context.Context, dir string) (*stack, error) {
+func startStack(ctx context.Context, dir string) (*measuring.Stack, error) {
 	gateway, err := gatewayOfContainers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find this machine in Docker's network: %w", err)
 	}
-	web, err := freeAddress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	log, err := os.Create(filepath.Join(dir, "stack.log"))
-	if err != nil {
-		return nil, fmt.Errorf("keep the stack's log: %w", err)
-	}
-	defer log.Close()
-	address := net.JoinHostPort(gateway, awsPort)
-	s := &stack{aws: "http://" + address}
-	s.process = exec.CommandContext(context.WithoutCancel(ctx), "bin/fotograma", "up", "--addr", web, "--aws-addr", address, "--data-dir", filepath.Join(dir, "data"))
-	s.process.Stdout, s.process.Stderr = log, log
-	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program
-	if err := s.process.Start(); err != nil {
-		return nil, fmt.Errorf("start the stack (make build?): %w", err)
-	}
-	if err := answers(ctx, "http://"+web+"/v1/health"); err != nil {
-		s.stop()
-		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("start the stack: %w\n%s", err, text)
-	}
-	return s, nil
+	return measuring.StartStack(ctx, measuring.StackOptions{Dir: dir, AWSAddr: net.JoinHostPort(gateway, awsPort)})
 }
 
 // gatewayOfContainers gives this machine's address in Docker's own network, which is
@@ -77,11 +48,6 @@ func gatewayOfContainers(ctx context.Context) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s has no IPv4 address", name)
-}
-
-func (s *stack) stop() {
-	_ = s.process.Process.Signal(syscall.SIGINT) // if it has ended, that is what is wanted
-	_ = s.process.Wait()
 }
 
 // answers waits until an address answers well.
