@@ -1,20 +1,11 @@
 // The account: its password, its keys, its sessions, its data, its end.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, logIn, openPage } from "./browser.js";
-import { call, codeMail, newPerson, startStack, until } from "./stack.js";
+import { test } from "node:test";
+import { logIn, open, openPage } from "./browser.js";
+import { call, codeMail, newPerson, until } from "./stack.js";
 
-let stack;
-let browser;
-before(async () => {
-  stack = await startStack();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser } = await open();
 
 test("Who has forgotten the password sets a new one with a mailed code", async (t) => {
   const page = await openPage(t, browser, stack);

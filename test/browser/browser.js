@@ -5,8 +5,21 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
+import { after } from "node:test";
 import { chromium } from "playwright-core";
-import { output } from "./stack.js";
+import { output, startStack } from "./stack.js";
+
+/** Starts a stack and a browser for the tests of a file, which end with them. */
+export async function open() {
+  const stack = await startStack();
+  let browser;
+  after(async () => {
+    await browser?.close();
+    await stack.stop();
+  });
+  browser = await launch();
+  return { stack, browser };
+}
 
 export async function launch() {
   return chromium.launch({ executablePath: program(), args: ["--force-color-profile=srgb"] });

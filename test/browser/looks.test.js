@@ -1,20 +1,11 @@
 // Every page as it looks: pictures of it, and what keeps people out.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { chooseFiles, launch, logIn, lookAt, openPage, watchParts } from "./browser.js";
-import { bottles, bunny, call, largeVideo, newPerson, newVideo, startStack } from "./stack.js";
+import { test } from "node:test";
+import { chooseFiles, logIn, lookAt, open, openPage, watchParts } from "./browser.js";
+import { bottles, bunny, call, largeVideo, newPerson, newVideo } from "./stack.js";
 
-let stack;
-let browser;
-before(async () => {
-  stack = await startStack();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser } = await open();
 
 for (const language of ["en", "pt-BR"]) {
   test(`The pages before the login, in ${language}`, async (t) => {

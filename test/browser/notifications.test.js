@@ -1,20 +1,11 @@
 // Which mails come: the settings, and the link at the end of a mail.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, logIn, lookAt, openPage } from "./browser.js";
-import { bottles, call, mailTo, newPerson, newVideo, startStack, until } from "./stack.js";
+import { test } from "node:test";
+import { logIn, lookAt, open, openPage } from "./browser.js";
+import { bottles, call, mailTo, newPerson, newVideo, until } from "./stack.js";
 
-let stack;
-let browser;
-before(async () => {
-  stack = await startStack();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser } = await open();
 
 const noVideo = `${import.meta.dirname}/package.json`;
 const preferences = async ({ token }) => (await call(stack, "GET", "/notifications/preferences", undefined, token)).email;

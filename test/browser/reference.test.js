@@ -1,20 +1,10 @@
 // The API's reference.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, openPage } from "./browser.js";
-import { startStack } from "./stack.js";
+import { test } from "node:test";
+import { open, openPage } from "./browser.js";
 
-let stack;
-let browser;
-before(async () => {
-  stack = await startStack();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser } = await open();
 
 test("The reference shows every call, under the app's own policy", async (t) => {
   const page = await openPage(t, browser, stack);

@@ -1,22 +1,12 @@
 // Uploads of a large file, which goes in parts, over a network that fails.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { chooseFiles, launch, logIn, openPage, watchParts } from "./browser.js";
-import { largeVideo, newPerson, startStack } from "./stack.js";
+import { test } from "node:test";
+import { chooseFiles, logIn, open, openPage, watchParts } from "./browser.js";
+import { largeVideo, newPerson } from "./stack.js";
 
-let stack;
-let browser;
-let large;
-before(async () => {
-  stack = await startStack();
-  browser = await launch();
-  large = await largeVideo(stack, 112 * 1024 * 1024);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser } = await open();
+const large = await largeVideo(stack, 112 * 1024 * 1024);
 
 const allParts = [1, 2, 3, 4, 5, 6, 7, 8]; // of 16 MiB, the last is smaller
 

@@ -2,20 +2,11 @@
 
 import assert from "node:assert/strict";
 import { basename } from "node:path";
-import { after, before, test } from "node:test";
-import { chooseFiles, launch, logIn, openPage } from "./browser.js";
-import { bottles, bunny, codeMail, newPerson, newVideo, startStack, unpack } from "./stack.js";
+import { test } from "node:test";
+import { chooseFiles, logIn, open, openPage } from "./browser.js";
+import { bottles, bunny, codeMail, newPerson, newVideo, unpack } from "./stack.js";
 
-let stack;
-let browser;
-before(async () => {
-  stack = await startStack();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser } = await open();
 
 const english = {
   locale: "en-US", name: "Name (optional)", password: "Password", register: "Create account", code: "Code from the mail", confirm: "Confirm",
