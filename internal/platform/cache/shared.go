@@ -5,13 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/fotograma/fotograma/internal/platform/breaker"
 )
 
 const (
@@ -70,22 +71,8 @@ func Open(url, table string) (*Shared, error) {
 	quieten()
 	return &Shared{
 		redis: redis.NewClient(options), prefix: table,
-		breaker: gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
-			Name: "cache", Timeout: rest,
-			ReadyToTrip:   func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= strikes },
-			OnStateChange: tell,
-		}),
+		breaker: breaker.New("cache", strikes, rest, "cache left alone: it fails or is slow", "cache used again"),
 	}, nil
-}
-
-// tell logs when the cache goes and when it comes back, once each.
-func tell(_ string, from, to gobreaker.State) {
-	switch {
-	case from == gobreaker.StateClosed:
-		slog.Warn("cache left alone: it fails or is slow")
-	case to == gobreaker.StateClosed:
-		slog.Info("cache used again")
-	}
 }
 
 var quieten = sync.OnceFunc(func() { redis.SetLogger(silent{}) })

@@ -16,6 +16,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/fotograma/fotograma/internal/platform/breaker"
 )
 
 // Config is what the environment says of tracing: the standard variables of
@@ -103,21 +105,8 @@ type carefulExporter struct {
 }
 
 func careful(exporter sdktrace.SpanExporter) carefulExporter {
-	return carefulExporter{exporter, gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
-		Name: "traces", Timeout: rest,
-		ReadyToTrip:   func(c gobreaker.Counts) bool { return c.ConsecutiveFailures > 0 },
-		OnStateChange: tell,
-	})}
-}
-
-// tell logs when the collector goes and when it comes back, once each.
-func tell(_ string, from, to gobreaker.State) {
-	switch {
-	case from == gobreaker.StateClosed:
-		slog.Warn("traces not exported: the collector fails or is slow")
-	case to == gobreaker.StateClosed:
-		slog.Info("traces exported again")
-	}
+	return carefulExporter{exporter, breaker.New("traces", 1, rest,
+		"traces not exported: the collector fails or is slow", "traces exported again")}
 }
 
 // ExportSpans implements sdktrace.SpanExporter.
