@@ -68,7 +68,7 @@ frames: ## Build the program that decodes; installs FFmpeg's libraries where the
 	@$(MAKE) -C layers/ffmpeg/frames OUT=$(CURDIR)/bin/fotograma-frames
 
 .PHONY: test
-test: frames lint vet vuln sam webtest unit e2e browser ## Everything that CI runs
+test: frames lint vet vuln sam webtest unit e2e browser ## All tests; what of CI needs a Docker engine is in .github/workflows/ci.yml
 
 .PHONY: lint
 lint: bin/golangci-lint ## Read the code for mistakes

@@ -42,7 +42,7 @@ from it, without Docker, an account or a network. With --process-executor=docker
 function that works on videos runs in containers of its image, as on AWS.
 
 Environment:
-  AWS_ENDPOINT_URL  use the S3, SQS, DynamoDB, SES and Secrets Manager of LocalStack,
+  AWS_ENDPOINT_URL  use the S3, SQS, DynamoDB, SES, SNS and Secrets Manager of LocalStack,
                     MiniStack, Floci or moto there, with the AWS credentials of the
                     environment, instead of the built-in ones; "aws" for AWS itself
   CACHE_URL         keep what people ask for again and again in this Redis or Valkey:
@@ -95,7 +95,7 @@ func addresses(s *local.Stack) string {
 		text += fmt.Sprintf("  Mails     %s\n", s.InboxURL())
 	}
 	if s.AWSURL() != "" {
-		text += fmt.Sprintf("  AWS       %s   (S3, SQS, DynamoDB, SES, Lambda)\n", s.AWSURL())
+		text += fmt.Sprintf("  AWS       %s   (S3, SQS, DynamoDB, SES, SNS, Lambda)\n", s.AWSURL())
 	}
 	return text
 }

@@ -1,7 +1,7 @@
 // Package local is Fotograma's stack on one machine: what template.yaml names,
 // made from it, in one process, without Docker, an account or a network. The
 // functions are the real binaries, run as Lambda runs them; S3, SQS, DynamoDB,
-// SES and Secrets Manager speak AWS' own protocols.
+// SES, SNS and Secrets Manager speak AWS' own protocols.
 package local
 
 import (

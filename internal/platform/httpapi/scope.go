@@ -19,8 +19,8 @@ type Scope string
 const (
 	VideosRead         Scope = "videos:read"         // list, watch and download
 	VideosWrite        Scope = "videos:write"        // upload, retry, cancel and delete
-	NotificationsRead  Scope = "notifications:read"  // what was sent, and which mails are wanted
-	NotificationsWrite Scope = "notifications:write" // which mails are wanted
+	NotificationsRead  Scope = "notifications:read"  // what was sent, which mails are wanted, the webhook
+	NotificationsWrite Scope = "notifications:write" // which mails are wanted, the webhook
 	AccountRead        Scope = "account:read"        // the account, its usage and its audit log
 )
 
