@@ -53,17 +53,11 @@ func (s *suppression) liftable() bool { return s.Reason == reasonBounce && s.Lif
 // suppression tells whether and why a person's address gets no mails; nil if it always
 // did.
 func (s *Store) suppression(ctx context.Context, userID, email string) (*suppression, error) {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: suppressionKey(userID, email).Item(), ConsistentRead: aws.Bool(true),
-	})
+	found, err := dynamo.Get[suppression](ctx, s.DB, s.Table, suppressionKey(userID, email))
 	if err != nil {
 		return nil, fmt.Errorf("get suppression: %w", err)
 	}
-	if out.Item == nil {
-		return nil, nil //nolint:nilnil // no suppression is no error
-	}
-	found, err := dynamo.Unmarshal[suppression](out.Item)
-	return &found, err
+	return found, nil
 }
 
 // suppress keeps mails from a person's address. A complaint stays one whatever bounces

@@ -40,17 +40,11 @@ func webhookKey(userID string) dynamo.Key {
 
 // webhook gives a person's webhook; nil if they have none.
 func (s *Store) webhook(ctx context.Context, userID string) (*webhook, error) {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: webhookKey(userID).Item(), ConsistentRead: aws.Bool(true),
-	})
+	found, err := dynamo.Get[webhook](ctx, s.DB, s.Table, webhookKey(userID))
 	if err != nil {
 		return nil, fmt.Errorf("get webhook: %w", err)
 	}
-	if out.Item == nil {
-		return nil, nil //nolint:nilnil // no webhook is no error
-	}
-	found, err := dynamo.Unmarshal[webhook](out.Item)
-	return &found, err
+	return found, nil
 }
 
 // putWebhook keeps a person's webhook; errNobody if they were erased.
