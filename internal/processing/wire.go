@@ -45,7 +45,7 @@ func NewControl(cfg Config, aws AWS, m *metrics.Recorder, now func() time.Time, 
 		base: newBase(cfg, aws, m, now, newID),
 		Walk: &rebuild.Walk{
 			DB: aws.DB, SQS: aws.Q, Table: cfg.Table, QueueURL: cfg.ControlQueueURL, Source: source,
-			Segments: tellSegments, Now: now, NewID: newID,
+			Segments: rebuild.TellSegments, Now: now, NewID: newID,
 		},
 		StatusQueueURL: cfg.StatusQueueURL,
 	}
