@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/cost"
 	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
@@ -57,8 +58,8 @@ func NewWorker(cfg WorkerConfig, aws AWS, engine Engine, m *metrics.Recorder, no
 		base:          newBase(cfg.Config, aws, m, now, newID),
 		Engine:        engine,
 		Plan:          cfg.PlanOptions(),
-		Processing:    &Queue{SQS: aws.Q, URL: cfg.QueueURL},
-		Segments:      &Queue{SQS: aws.Q, URL: cfg.SegmentsQueueURL},
+		Processing:    &batch.Queue{SQS: aws.Q, URL: cfg.QueueURL},
+		Segments:      &batch.Queue{SQS: aws.Q, URL: cfg.SegmentsQueueURL},
 		Lease:         cfg.Lease(),
 		RetentionDays: cfg.RetentionDays,
 		Prices:        cfg.Prices,
