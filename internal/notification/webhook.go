@@ -2,9 +2,7 @@ package notification
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -128,12 +126,7 @@ func (s *WebhookSecrets) secret(ctx context.Context, userID string, w webhook) (
 	if err != nil {
 		return "", err
 	}
-	mac := hmac.New(sha256.New, key)
-	for _, member := range []string{webhookPurpose, userID, w.Nonce} {
-		mac.Write([]byte(member))
-		mac.Write([]byte{0})
-	}
-	return "whsec_" + base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
+	return "whsec_" + base64.StdEncoding.EncodeToString(mailcode.MAC(key, webhookPurpose, userID, w.Nonce)), nil
 }
 
 // maxWebhookURL is the longest address of a webhook, in bytes.
