@@ -37,7 +37,7 @@ the newest traces, in memory.
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "where the web app of the running stack listens")
-	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
+	a.jsonFlag(cmd)
 	return cmd
 }
 

@@ -164,20 +164,14 @@ func (s *Store) profileByEmail(ctx context.Context, address string) (*profileRow
 }
 
 func get[T any](ctx context.Context, s *Store, k dynamo.Key) (*T, error) {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: k.Item(), ConsistentRead: aws.Bool(true),
-	})
+	row, err := dynamo.Get[T](ctx, s.DB, s.Table, k)
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", k.SK, err)
 	}
-	if out.Item == nil {
+	if row == nil {
 		return nil, errNotFound
 	}
-	row, err := dynamo.Unmarshal[T](out.Item)
-	if err != nil {
-		return nil, err
-	}
-	return &row, nil
+	return row, nil
 }
 
 // updateProfile gives the write of changes to an account; it fails when the

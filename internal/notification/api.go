@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -154,7 +153,7 @@ type suppressionBody struct {
 }
 
 // suppressed tells why no mails go to a person's address; nil if they do.
-func (h handlers) suppressed(ctx context.Context, userID string) (*suppressionBody, error) {
+func (h handlers) suppressed(ctx context.Context, userID string) (*suppression, error) {
 	contact, err := h.Store.Contact(ctx, userID)
 	if errors.Is(err, errUnknownContact) {
 		return nil, nil //nolint:nilnil // somebody who has just registered
@@ -162,25 +161,27 @@ func (h handlers) suppressed(ctx context.Context, userID string) (*suppressionBo
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.Store.suppression(ctx, userID, strings.ToLower(contact.Email))
+	found, err := h.Store.suppression(ctx, userID, contact.Email)
 	if err != nil || found == nil || found.Lifted {
 		return nil, err
 	}
-	return &suppressionBody{Reason: found.Reason, Since: found.At.UTC(), Liftable: found.liftable()}, nil
+	return found, nil
+}
+
+func (s *suppression) body() *suppressionBody {
+	if s == nil {
+		return nil
+	}
+	return &suppressionBody{Reason: s.Reason, Since: s.At.UTC(), Liftable: s.liftable()}
 }
 
 // DELETE /v1/notifications/suppression
 func (h handlers) lift(ctx context.Context, _ *struct{}) (*struct{}, error) {
-	userID := httpapi.MustCaller(ctx).UserID
-	found, err := h.suppressed(ctx, userID)
+	found, err := h.suppressed(ctx, httpapi.MustCaller(ctx).UserID)
 	if err != nil || found == nil {
 		return nil, err
 	}
-	contact, err := h.Store.Contact(ctx, userID)
-	if err != nil {
-		return nil, err
-	}
-	lifted, err := h.Store.lift(ctx, userID, strings.ToLower(contact.Email), 1)
+	lifted, err := h.Store.lift(ctx, found, 1)
 	if err == nil && !lifted {
 		return nil, problem.New(problem.SuppressionStays)
 	}
@@ -201,7 +202,8 @@ func (h handlers) preferences(ctx context.Context, _ *struct{}) (*preferencesOut
 	var out preferencesOutput
 	out.Body.Email = emailPreferences{Completed: found.on(kindCompleted), Failed: found.on(kindFailed)}
 	out.Body.Webhook = hook.body()
-	out.Body.Suppressed, err = h.suppressed(ctx, userID)
+	suppressed, err := h.suppressed(ctx, userID)
+	out.Body.Suppressed = suppressed.body()
 	return &out, err
 }
 

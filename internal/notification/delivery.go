@@ -91,17 +91,11 @@ func (s *Store) keepDelivery(ctx context.Context, userID string, d delivery) err
 
 // delivery gives a delivery; nil if it is not known any more.
 func (s *Store) delivery(ctx context.Context, userID, id string) (*delivery, error) {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: deliveryKey(userID, id).Item(), ConsistentRead: aws.Bool(true),
-	})
+	found, err := dynamo.Get[delivery](ctx, s.DB, s.Table, deliveryKey(userID, id))
 	if err != nil {
 		return nil, fmt.Errorf("get delivery: %w", err)
 	}
-	if out.Item == nil {
-		return nil, nil //nolint:nilnil // forgotten is no error
-	}
-	found, err := dynamo.Unmarshal[delivery](out.Item)
-	return &found, err
+	return found, nil
 }
 
 // recordTry adds a try to a delivery, and says how far it is with that.

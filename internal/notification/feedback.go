@@ -103,7 +103,7 @@ func (f *Feedback) handle(ctx context.Context, userID string, e sesEvent) error 
 func (f *Feedback) suppress(ctx context.Context, userID string, reason feedbackReason, at time.Time, recipients []sesRecipient) error {
 	for _, r := range recipients {
 		slog.WarnContext(ctx, "an address gets no mails any more", "reason", string(reason), "user", userID)
-		if err := f.Store.suppress(ctx, userID, strings.ToLower(r.Email), reason, at); err != nil {
+		if err := f.Store.suppress(ctx, userID, r.Email, reason, at); err != nil {
 			return err
 		}
 	}

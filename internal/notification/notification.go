@@ -44,7 +44,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -156,9 +155,9 @@ func (s *Service) registered(ctx context.Context, data event.UserRegistered) err
 // a mail to it had bounced takes mails again.
 func (s *Service) contactChanged(ctx context.Context, e event.Event, data event.ContactChanged) error {
 	if data.Verified {
-		found, err := s.Store.suppression(ctx, data.UserID, strings.ToLower(data.Email))
+		found, err := s.Store.suppression(ctx, data.UserID, data.Email)
 		if err == nil && found != nil && e.Time().After(found.At) {
-			_, err = s.Store.lift(ctx, data.UserID, strings.ToLower(data.Email), 0)
+			_, err = s.Store.lift(ctx, found, 0)
 		}
 		if err != nil {
 			return err
@@ -293,7 +292,7 @@ func (s *Service) wanted(ctx context.Context, userID string, k kind) (bool, erro
 
 // reaches tells whether a person's address takes mails of a kind.
 func (s *Service) reaches(ctx context.Context, to Contact, k kind) (bool, error) {
-	suppressed, err := s.Store.suppression(ctx, to.UserID, strings.ToLower(to.Email))
+	suppressed, err := s.Store.suppression(ctx, to.UserID, to.Email)
 	if err != nil {
 		return false, err
 	}

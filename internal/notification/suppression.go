@@ -3,6 +3,7 @@ package notification
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,8 +34,9 @@ const (
 	reasonComplaint feedbackReason = "complaint" // whoever has it called one spam
 )
 
+// suppressionKey takes addresses that differ in case only for the same.
 func suppressionKey(userID, email string) dynamo.Key {
-	return dynamo.Key{PK: "user#" + userID, SK: "suppressed#" + email}
+	return dynamo.Key{PK: "user#" + userID, SK: "suppressed#" + strings.ToLower(email)}
 }
 
 // stops tells whether mails of a kind are not sent to the address. Codes that a person
@@ -51,17 +53,11 @@ func (s *suppression) liftable() bool { return s.Reason == reasonBounce && s.Lif
 // suppression tells whether and why a person's address gets no mails; nil if it always
 // did.
 func (s *Store) suppression(ctx context.Context, userID, email string) (*suppression, error) {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: suppressionKey(userID, email).Item(), ConsistentRead: aws.Bool(true),
-	})
+	found, err := dynamo.Get[suppression](ctx, s.DB, s.Table, suppressionKey(userID, email))
 	if err != nil {
 		return nil, fmt.Errorf("get suppression: %w", err)
 	}
-	if out.Item == nil {
-		return nil, nil //nolint:nilnil // no suppression is no error
-	}
-	found, err := dynamo.Unmarshal[suppression](out.Item)
-	return &found, err
+	return found, nil
 }
 
 // suppress keeps mails from a person's address. A complaint stays one whatever bounces
@@ -91,12 +87,12 @@ func (s *Store) suppress(ctx context.Context, userID, email string, reason feedb
 	return nil
 }
 
-// lift has mails sent to an address again that bounced: asked is 1 if the person asked
-// for it, and 0 if the address was verified. It tells whether it was allowed.
-func (s *Store) lift(ctx context.Context, userID, email string, asked int) (bool, error) {
+// lift has mails sent again to the address of a suppression: asked is 1 if the person
+// asked for it, and 0 if the address was verified. It tells whether it was allowed.
+func (s *Store) lift(ctx context.Context, found *suppression, asked int) (bool, error) {
 	_, err := s.DB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           &s.Table,
-		Key:                 suppressionKey(userID, email).Item(),
+		Key:                 found.Item(),
 		UpdateExpression:    aws.String("SET lifted = :yes ADD lifts :asked"),
 		ConditionExpression: aws.String("reason = :bounce AND lifts < :most"),
 		ExpressionAttributeValues: dynamo.Item{

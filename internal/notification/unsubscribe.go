@@ -3,7 +3,6 @@ package notification
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"log/slog"
@@ -72,12 +71,7 @@ func (u *Unsubscribes) read(ctx context.Context, token string) (userID string, k
 var versionID = regexp.MustCompile("^[0-9A-Za-z-]{32,64}$")
 
 func unsubscribeMAC(key []byte, userID string, k kind) string {
-	mac := hmac.New(sha256.New, key)
-	for _, member := range []string{unsubscribePurpose, userID, string(k)} {
-		mac.Write([]byte(member))
-		mac.Write([]byte{0})
-	}
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(mailcode.MAC(key, unsubscribePurpose, userID, string(k)))
 }
 
 // address is where a mail program sends the request of RFC 8058.

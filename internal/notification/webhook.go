@@ -2,9 +2,7 @@ package notification
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -40,17 +38,11 @@ func webhookKey(userID string) dynamo.Key {
 
 // webhook gives a person's webhook; nil if they have none.
 func (s *Store) webhook(ctx context.Context, userID string) (*webhook, error) {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: webhookKey(userID).Item(), ConsistentRead: aws.Bool(true),
-	})
+	found, err := dynamo.Get[webhook](ctx, s.DB, s.Table, webhookKey(userID))
 	if err != nil {
 		return nil, fmt.Errorf("get webhook: %w", err)
 	}
-	if out.Item == nil {
-		return nil, nil //nolint:nilnil // no webhook is no error
-	}
-	found, err := dynamo.Unmarshal[webhook](out.Item)
-	return &found, err
+	return found, nil
 }
 
 // putWebhook keeps a person's webhook; errNobody if they were erased.
@@ -134,12 +126,7 @@ func (s *WebhookSecrets) secret(ctx context.Context, userID string, w webhook) (
 	if err != nil {
 		return "", err
 	}
-	mac := hmac.New(sha256.New, key)
-	for _, member := range []string{webhookPurpose, userID, w.Nonce} {
-		mac.Write([]byte(member))
-		mac.Write([]byte{0})
-	}
-	return "whsec_" + base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
+	return "whsec_" + base64.StdEncoding.EncodeToString(mailcode.MAC(key, webhookPurpose, userID, w.Nonce)), nil
 }
 
 // maxWebhookURL is the longest address of a webhook, in bytes.

@@ -3,34 +3,12 @@ package processing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
 	"github.com/fotograma/fotograma/internal/event"
 )
-
-// Queue is a queue as a worker sees it.
-//
-// IAM: sqs:ChangeMessageVisibility on the queue.
-type Queue struct {
-	SQS *sqs.Client
-	URL string
-}
-
-// Extend hides a received message from others for so long from now.
-func (q *Queue) Extend(ctx context.Context, receipt string, d time.Duration) error {
-	_, err := q.SQS.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
-		QueueUrl: &q.URL, ReceiptHandle: &receipt, VisibilityTimeout: int32(d.Seconds()),
-	})
-	if err != nil {
-		return fmt.Errorf("extend visibility: %w", err)
-	}
-	return nil
-}
 
 // hold keeps a job, or a unit of one, in a worker's hands: it renews the lease on
 // the row and on the message, tells how far the run is, and stops the work when

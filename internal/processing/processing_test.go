@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,7 @@ import (
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/internal/frames/framestest"
 	"github.com/fotograma/fotograma/internal/local/localtest"
+	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/problem"
@@ -246,7 +248,7 @@ func TestAMessageOfAWorkerThatDiedIsTakenOver(t *testing.T) {
 }
 
 // failing is a queue, of which so many first calls fail.
-func (w *world) failing(calls int64) *processing.Queue {
+func (w *world) failing(calls int64) *batch.Queue {
 	var made atomic.Int64
 	client := sqs.NewFromConfig(w.cloud.Config, func(o *sqs.Options) {
 		o.Retryer = aws.NopRetryer{}
@@ -257,7 +259,7 @@ func (w *world) failing(calls int64) *processing.Queue {
 			return http.DefaultClient.Do(r)
 		})
 	})
-	return &processing.Queue{SQS: client, URL: w.cfg.QueueURL}
+	return &batch.Queue{SQS: client, URL: w.cfg.QueueURL}
 }
 
 type doer func(*http.Request) (*http.Response, error)
@@ -632,7 +634,7 @@ func TestTheCatalogueKnowsTheEnginesCodes(t *testing.T) {
 		frames.CodeTooManyFrames, frames.CodeTooMuchMemory, frames.CodeTooMuchCPU, frames.CodeOutputTooLarge, frames.CodeStalled,
 		frames.WarnTruncated, frames.WarnDamaged, frames.WarnHDR,
 	} {
-		if !problem.Known(problem.Code(code)) {
+		if !slices.Contains(problem.Codes(), problem.Code(code)) {
 			t.Errorf("%s is not in the catalogue", code)
 		}
 	}

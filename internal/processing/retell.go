@@ -5,29 +5,13 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
-	"github.com/fotograma/fotograma/internal/platform/rebuild"
 )
-
-// tellSegments is how many parts of the table are told of side by side: some hundred
-// jobs a second, which leaves the status queue room for what happens meanwhile.
-const tellSegments = 4
 
 // retell sends the read model once more the events that told of the jobs on one page
 // of the table. They are the very same, so that they say when it was. Nothing is to be
 // told of deleted videos: the video service does that.
 func (c *Control) retell(ctx context.Context, r event.RebuildRequested) error {
-	_, err := c.Walk.Page(ctx, r, func(items []dynamo.Item) error {
-		var told []event.Event
-		for _, item := range items {
-			events, err := toldOf(item)
-			if err != nil {
-				return err
-			}
-			told = append(told, events...)
-		}
-		return rebuild.Send(ctx, c.Walk.SQS, c.StatusQueueURL, told)
-	})
-	return err
+	return c.Walk.Tell(ctx, r, c.StatusQueueURL, toldOf)
 }
 
 // toldOf gives what was told of a job: how far it is, and, where that does not say so,

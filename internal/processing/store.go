@@ -263,18 +263,12 @@ func (s *Store) claimed(ctx context.Context, l Lease, claimed bool, err error) (
 
 // Get finds the job of a video; nil if there is none.
 func (s *Store) Get(ctx context.Context, videoID string) (*Job, error) {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: jobKey(videoID).Item(), ConsistentRead: aws.Bool(true),
-	})
+	row, err := dynamo.Get[jobRow](ctx, s.DB, s.Table, jobKey(videoID))
 	if err != nil {
 		return nil, fmt.Errorf("get job: %w", err)
 	}
-	if out.Item == nil {
+	if row == nil {
 		return nil, nil //nolint:nilnil // no job is no error: the upload may not have come
-	}
-	row, err := dynamo.Unmarshal[jobRow](out.Item)
-	if err != nil {
-		return nil, err
 	}
 	return row.job(), nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/cost"
 	"github.com/fotograma/fotograma/internal/platform/erasure"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
@@ -45,7 +46,7 @@ func NewControl(cfg Config, aws AWS, m *metrics.Recorder, now func() time.Time, 
 		base: newBase(cfg, aws, m, now, newID),
 		Walk: &rebuild.Walk{
 			DB: aws.DB, SQS: aws.Q, Table: cfg.Table, QueueURL: cfg.ControlQueueURL, Source: source,
-			Segments: tellSegments, Now: now, NewID: newID,
+			Segments: rebuild.TellSegments, Now: now, NewID: newID,
 		},
 		StatusQueueURL: cfg.StatusQueueURL,
 	}
@@ -57,8 +58,8 @@ func NewWorker(cfg WorkerConfig, aws AWS, engine Engine, m *metrics.Recorder, no
 		base:          newBase(cfg.Config, aws, m, now, newID),
 		Engine:        engine,
 		Plan:          cfg.PlanOptions(),
-		Processing:    &Queue{SQS: aws.Q, URL: cfg.QueueURL},
-		Segments:      &Queue{SQS: aws.Q, URL: cfg.SegmentsQueueURL},
+		Processing:    &batch.Queue{SQS: aws.Q, URL: cfg.QueueURL},
+		Segments:      &batch.Queue{SQS: aws.Q, URL: cfg.SegmentsQueueURL},
 		Lease:         cfg.Lease(),
 		RetentionDays: cfg.RetentionDays,
 		Prices:        cfg.Prices,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/frames"
+	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/cost"
 	"github.com/fotograma/fotograma/internal/platform/metrics"
 	"github.com/fotograma/fotograma/internal/platform/problem"
@@ -54,8 +55,8 @@ type Worker struct {
 	base
 	Engine        Engine
 	Plan          frames.PlanOptions
-	Processing    *Queue // of what begins a run
-	Segments      *Queue // of the other steps
+	Processing    *batch.Queue // of what begins a run
+	Segments      *batch.Queue // of the other steps
 	Lease         time.Duration
 	RetentionDays int
 
@@ -69,11 +70,11 @@ type Worker struct {
 // message is a message in a worker's hands.
 type message struct {
 	id, receipt string
-	queue       *Queue
+	queue       *batch.Queue
 }
 
 func (m message) extend(ctx context.Context, d time.Duration) error {
-	return m.queue.Extend(ctx, m.receipt, d)
+	return m.queue.Hide(ctx, m.receipt, d)
 }
 
 // HandleMessage does what one message of the processing or the segments queue asks

@@ -56,24 +56,29 @@ func NewProjector(
 // HandleMessage projects the event of one message of the status queue, or does what
 // it asks of a person's data.
 func (p *Projector) HandleMessage(ctx context.Context, m events.SQSMessage) error {
-	handle := func(ctx context.Context) (cache.Fresh, error) {
-		var made *Video
-		stands, err := p.Store.People.ReceiveStanding(ctx, m.Body, p.erase, func(ctx context.Context, e event.Event) (err error) {
-			made, err = p.handle(ctx, e)
-			return err
-		})
-		if made == nil || !stands {
-			return cache.Fresh{}, err
-		}
-		return cache.Fresh{Name: videoEntry(made.ID), Value: made}, err
+	e, err := event.Parse([]byte(m.Body))
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
 	}
-	if e, err := event.Parse([]byte(m.Body)); err == nil {
-		if person, err := event.Person(e); err == nil {
-			return p.Cache.Write(ctx, person, p.Walk.Now, handle)
-		}
+	person, err := event.Person(e)
+	if err != nil { // then nobody's cache needs to know
+		_, err := p.receive(ctx, e)
+		return err
 	}
-	_, err := handle(ctx)
-	return err
+	return p.Cache.Write(ctx, person, p.Walk.Now, func(ctx context.Context) (cache.Fresh, error) { return p.receive(ctx, e) })
+}
+
+// receive has an event handled, and gives the video that it made for the cache.
+func (p *Projector) receive(ctx context.Context, e event.Event) (cache.Fresh, error) {
+	var made *Video
+	stands, err := p.Store.People.ReceiveEvent(ctx, e, p.erase, func(ctx context.Context, e event.Event) (err error) {
+		made, err = p.handle(ctx, e)
+		return err
+	})
+	if made == nil || !stands {
+		return cache.Fresh{}, err
+	}
+	return cache.Fresh{Name: videoEntry(made.ID), Value: made}, err
 }
 
 // handle does what an event asks for. It gives the video that it is about, as it then

@@ -88,16 +88,14 @@ func (s *Store) put(ctx context.Context, revision int, r row) error {
 // row reads a video's row, which is empty but for its key if there is none.
 func (s *Store) row(ctx context.Context, ownerID, videoID string) (row, error) {
 	key := videoKey(ownerID, videoID)
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: key.Item(), ConsistentRead: aws.Bool(true),
-	})
+	found, err := dynamo.Get[row](ctx, s.DB, s.Table, key)
 	if err != nil {
 		return row{}, fmt.Errorf("get video: %w", err)
 	}
-	if out.Item == nil {
+	if found == nil {
 		return row{Key: key}, nil
 	}
-	return dynamo.Unmarshal[row](out.Item)
+	return *found, nil
 }
 
 // ownerStatus is the partition of the index "by_status".

@@ -37,7 +37,7 @@ func NewListener(cfg ListenerConfig, db *dynamodb.Client, queues *sqs.Client, ob
 		Exports: export.Writer{S3: objects, Bucket: cfg.ArchivesBucket},
 		Walk: &rebuild.Walk{
 			DB: db, SQS: queues, Table: cfg.Table, QueueURL: cfg.QueueURL, Source: source,
-			Segments: tellSegments, Now: now, NewID: newID,
+			Segments: rebuild.TellSegments, Now: now, NewID: newID,
 		},
 		StatusQueueURL: cfg.StatusQueueURL,
 	}

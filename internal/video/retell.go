@@ -7,37 +7,19 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/internal/platform/erasure"
-	"github.com/fotograma/fotograma/internal/platform/rebuild"
 )
-
-// tellSegments is how many parts of the table are told of side by side: some hundred
-// videos a second, which leaves the status queue room for what happens meanwhile.
-const tellSegments = 4
 
 // retell tells the read model once more of the videos on one page of the table, and
 // of those that were deleted and the people who were erased.
 func (l *Listener) retell(ctx context.Context, r event.RebuildRequested) error {
-	_, err := l.Walk.Page(ctx, r, func(items []dynamo.Item) error {
-		var told []event.Event
-		for _, item := range items {
-			e, err := l.tellOf(item)
-			if err != nil {
-				return err
-			}
-			if e != nil {
-				told = append(told, *e)
-			}
-		}
-		return rebuild.Send(ctx, l.Walk.SQS, l.StatusQueueURL, told)
-	})
-	return err
+	return l.Walk.Tell(ctx, r, l.StatusQueueURL, l.tellOf)
 }
 
-// tellOf makes the event that tells of a row; nil if there is nothing to tell.
-func (l *Listener) tellOf(item dynamo.Item) (*event.Event, error) {
+// tellOf makes the event that tells of a row; none if there is nothing to tell.
+func (l *Listener) tellOf(item dynamo.Item) ([]event.Event, error) {
 	if person, ok := erasure.Buried(item); ok {
 		e, err := event.New(source, l.NewID(), l.Now(), event.AccountErased{UserID: person})
-		return &e, err
+		return []event.Event{e}, err
 	}
 	row, err := dynamo.Unmarshal[videoRow](item)
 	if err != nil || !strings.HasPrefix(row.SK, "video#") {
@@ -48,7 +30,7 @@ func (l *Listener) tellOf(item dynamo.Item) (*event.Event, error) {
 		data = row.snapshot()
 	}
 	e, err := event.New(source, l.NewID(), row.ChangedAt, data)
-	return &e, err
+	return []event.Event{e}, err
 }
 
 func (r *videoRow) ref() event.VideoRef {

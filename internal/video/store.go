@@ -142,20 +142,11 @@ func hash(b []byte) string {
 // Get finds a video. It gives problem.NotFound when there is none, or it is
 // another person's, or it was deleted.
 func (s *Store) Get(ctx context.Context, ownerID, videoID string) (*Video, error) {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: videoKey(ownerID, videoID).Item(), ConsistentRead: aws.Bool(true),
-	})
+	row, err := dynamo.Get[videoRow](ctx, s.DB, s.Table, videoKey(ownerID, videoID))
 	if err != nil {
 		return nil, fmt.Errorf("get video: %w", err)
 	}
-	if out.Item == nil {
-		return nil, problem.New(problem.NotFound)
-	}
-	row, err := dynamo.Unmarshal[videoRow](out.Item)
-	if err != nil {
-		return nil, err
-	}
-	if row.State == Deleted {
+	if row == nil || row.State == Deleted {
 		return nil, problem.New(problem.NotFound)
 	}
 	return row.video()

@@ -125,6 +125,20 @@ func TestOnlyWhatIsSafeIsRepeated(t *testing.T) {
 	}
 }
 
+func TestCallsAreRepeatedAsOftenAsIsAskedFor(t *testing.T) {
+	for retries := range 2 {
+		server := serve(t, map[string]func(http.ResponseWriter, *http.Request, int){
+			"GET /v1/videos/v1": func(w http.ResponseWriter, _ *http.Request, _ int) {
+				refuse(w, http.StatusServiceUnavailable, "internal")
+			},
+		})
+		_, err := client.New(server.URL, client.WithRetries(retries)).Video(t.Context(), "v1")
+		if n := server.count("GET /v1/videos/v1"); n != 1+retries || !client.IsCode(err, "internal") {
+			t.Errorf("with %d retries asked %d times: %v", retries, n, err)
+		}
+	}
+}
+
 func TestALongRetryAfterIsLeftToTheCaller(t *testing.T) {
 	server := serve(t, map[string]func(http.ResponseWriter, *http.Request, int){
 		"GET /v1/videos/day": func(w http.ResponseWriter, _ *http.Request, _ int) {
@@ -163,6 +177,9 @@ func TestAProblemTellsWhatIsWrong(t *testing.T) {
 	_, err := c.Video(t.Context(), "foreign")
 	if p, ok := errors.AsType[*client.Problem](err); !ok || p.Status != http.StatusTeapot {
 		t.Errorf("%v", err)
+	}
+	if !client.IsStatus(fmt.Errorf("show: %w", err), http.StatusTeapot) || client.IsStatus(err, http.StatusNotFound) || client.IsStatus(errors.New("no network"), http.StatusTeapot) {
+		t.Errorf("the status of %v is not told", err)
 	}
 }
 

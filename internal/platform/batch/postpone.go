@@ -40,19 +40,19 @@ func (q Queue) Postponing(h Handler) Handler {
 	return func(ctx context.Context, m events.SQSMessage) error {
 		err := h(ctx, m)
 		if postponed, ok := errors.AsType[*PostponedError](err); ok {
-			return errors.Join(err, q.hide(ctx, m, postponed.By))
+			return errors.Join(err, q.Hide(ctx, m.ReceiptHandle, postponed.By))
 		}
 		return err
 	}
 }
 
-// hide hides a message for so long from now.
-func (q Queue) hide(ctx context.Context, m events.SQSMessage, d time.Duration) error {
+// Hide hides a received message from others for so long from now.
+func (q Queue) Hide(ctx context.Context, receipt string, d time.Duration) error {
 	_, err := q.SQS.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
-		QueueUrl: &q.URL, ReceiptHandle: &m.ReceiptHandle, VisibilityTimeout: int32(d.Seconds()),
+		QueueUrl: &q.URL, ReceiptHandle: &receipt, VisibilityTimeout: int32(d.Seconds()),
 	})
 	if err != nil {
-		return fmt.Errorf("postpone message: %w", err)
+		return fmt.Errorf("hide message: %w", err)
 	}
 	return nil
 }

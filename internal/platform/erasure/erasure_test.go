@@ -2,7 +2,6 @@ package erasure_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -149,12 +148,8 @@ func TestWhatWasHandledStandsUnlessItsPersonWasErased(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(e)
-	if err != nil {
-		t.Fatal(err)
-	}
 	receive := func(handle func() error) (bool, error) {
-		return w.ReceiveStanding(t.Context(), string(body), nil, func(context.Context, event.Event) error { return handle() })
+		return w.ReceiveEvent(t.Context(), e, nil, func(context.Context, event.Event) error { return handle() })
 	}
 	for _, c := range []struct {
 		what   string

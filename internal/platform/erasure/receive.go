@@ -15,19 +15,19 @@ import (
 func (t *Table) Receive(
 	ctx context.Context, body string, erase func(ctx context.Context, userID string) error, handle func(context.Context, event.Event) error,
 ) error {
-	_, err := t.ReceiveStanding(ctx, body, erase, handle)
+	e, err := event.Parse([]byte(body))
+	if err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	_, err = t.ReceiveEvent(ctx, e, erase, handle)
 	return err
 }
 
-// ReceiveStanding is Receive, and tells whether what was handled stands: not if the
-// person was erased.
-func (t *Table) ReceiveStanding(
-	ctx context.Context, body string, erase func(ctx context.Context, userID string) error, handle func(context.Context, event.Event) error,
+// ReceiveEvent is Receive for an event that has been read, and tells whether what was
+// handled stands: not if the person was erased.
+func (t *Table) ReceiveEvent(
+	ctx context.Context, e event.Event, erase func(ctx context.Context, userID string) error, handle func(context.Context, event.Event) error,
 ) (stands bool, err error) {
-	e, err := event.Parse([]byte(body))
-	if err != nil {
-		return false, fmt.Errorf("read event: %w", err)
-	}
 	if e.Type() == (event.RebuildRequested{}).EventType() {
 		return true, handle(logging.With(ctx, slog.String("event", e.Type()), slog.String("rebuild_id", e.Subject())), e)
 	}

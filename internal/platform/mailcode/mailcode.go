@@ -23,13 +23,19 @@ var alphabet = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPaddin
 
 // Code makes the code of a request. The key has at least 32 bytes.
 func Code(key []byte, r event.CodeRequested) string {
+	code := alphabet.EncodeToString(MAC(key, r.Purpose, r.UserID, r.Email, r.Nonce)[:5])
+	return code[:4] + "-" + code[4:]
+}
+
+// MAC is the HMAC-SHA-256 of a purpose, which sets it apart from those of others, and
+// of members, each with a zero byte after it.
+func MAC(key []byte, purpose string, members ...string) []byte {
 	mac := hmac.New(sha256.New, key)
-	for _, member := range []string{r.Purpose, r.UserID, r.Email, r.Nonce} {
+	for _, member := range append([]string{purpose}, members...) {
 		mac.Write([]byte(member))
 		mac.Write([]byte{0})
 	}
-	code := alphabet.EncodeToString(mac.Sum(nil)[:5])
-	return code[:4] + "-" + code[4:]
+	return mac.Sum(nil)
 }
 
 // Canonical makes one code of the ways in which people write it: in small

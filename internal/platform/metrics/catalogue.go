@@ -201,8 +201,8 @@ func CountEvent(r *Recorder, eventType string) {
 	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
 		name = name[:dot] // the version
 	}
-	if labels := (ByEvent{name}); slices.Contains(labels.dimensions()[0].Values, name) {
-		Record(r, labels, Events.Of(1))
+	if slices.Contains(Events.definition.Dimensions[0].Values, name) {
+		Record(r, ByEvent{name}, Events.Of(1))
 	}
 }
 

@@ -70,12 +70,6 @@ type Text struct {
 	Detail string // a sentence that tells a person what to do
 }
 
-// Known tells whether the catalogue has the code.
-func Known(code Code) bool {
-	_, ok := catalogue[code]
-	return ok
-}
-
 // Status gives the HTTP status of a code; 500 for one that is not known, and
 // for the codes of failed videos, which are no answers to a request.
 func Status(code Code) int {
@@ -98,8 +92,7 @@ func (c Code) In(l locale.Locale) Text {
 	return row.en
 }
 
-// Codes lists the catalogue, for documentation and tests; the order is not
-// fixed.
+// Codes lists the catalogue; the order is not fixed.
 func Codes() []Code {
 	codes := make([]Code, 0, len(catalogue))
 	for code := range catalogue {

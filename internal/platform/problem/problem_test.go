@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestEveryCodeSpeaksEveryLanguage(t *testing.T) {
 
 func TestUnknownCodeIsAnInternalError(t *testing.T) {
 	unknown := problem.Code("no_such_code")
-	if problem.Known(unknown) {
+	if slices.Contains(problem.Codes(), unknown) {
 		t.Error("an unknown code is known")
 	}
 	if got := problem.Status(unknown); got != http.StatusInternalServerError {

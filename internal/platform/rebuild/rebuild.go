@@ -79,6 +79,26 @@ func (w *Walk) Page(ctx context.Context, r event.RebuildRequested, see func([]dy
 	return false, w.ask(ctx, r)
 }
 
+// TellSegments is how many parts of its table a service tells of side by side: some
+// hundred rows a second, which leaves the status queue room for what happens meanwhile.
+const TellSegments = 4
+
+// Tell is Page of a service that sends a queue what is to be told of each row.
+func (w *Walk) Tell(ctx context.Context, r event.RebuildRequested, queueURL string, of func(dynamo.Item) ([]event.Event, error)) error {
+	_, err := w.Page(ctx, r, func(items []dynamo.Item) error {
+		var told []event.Event
+		for _, item := range items {
+			events, err := of(item)
+			if err != nil {
+				return err
+			}
+			told = append(told, events...)
+		}
+		return Send(ctx, w.SQS, queueURL, told)
+	})
+	return err
+}
+
 func (w *Walk) begin(ctx context.Context, r event.RebuildRequested) error {
 	requests := make([]event.RebuildRequested, w.Segments)
 	for i := range requests {

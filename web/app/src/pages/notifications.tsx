@@ -10,19 +10,22 @@ import type { Deliveries, Delivery, Notifications, Preferences, Suppression, Tes
 const switches = ["completed", "failed"] as const;
 type Switch = (typeof switches)[number];
 
+type Read = ReturnType<typeof useRead<Preferences>>;
+
 export function NotificationsPart() {
+  const preferences = useRead<Preferences>("/notifications/preferences");
   return (
     <Part title={t.notifications} text={t.notifications_text}>
-      <Switches />
+      {preferences.waiting}
+      <Switches {...preferences} />
       <Sent />
-      <Webhook />
+      <Webhook {...preferences} />
     </Part>
   );
 }
 
 /** Each change is sent alone and at once, so that one made elsewhere meanwhile stays. */
-function Switches() {
-  const { value, set, waiting } = useRead<Preferences>("/notifications/preferences");
+function Switches({ value, set }: Read) {
   const action = useAction();
   const [saved, setSaved] = useState(false);
   const last = useRef<Promise<void>>(Promise.resolve());
@@ -39,7 +42,6 @@ function Switches() {
   };
   return (
     <>
-      {waiting}
       {action.error && <Notice kind="bad">{action.error}</Notice>}
       {value?.suppressed && <Suppressed {...value.suppressed} lifted={() => set((now) => now && { email: now.email, ...(now.webhook && { webhook: now.webhook }) })} />}
       <div class="checks">
@@ -96,13 +98,14 @@ function Sent() {
 }
 
 /** Where the person's programs are told of videos. */
-function Webhook() {
-  const { value, set, waiting } = useRead<Preferences>("/notifications/preferences");
+function Webhook({ value, set }: Read) {
   const log = useRead<Deliveries>("/notifications/webhook/deliveries?limit=5");
   const action = useAction();
   const [removing, setRemoving] = useState(false);
-  const change = async (webhook: { url: string; new_secret?: boolean }) =>
-    set(await api.call<Preferences>("PUT", "/notifications/preferences", { webhook }));
+  const change = async (webhook: { url: string; new_secret?: boolean }) => {
+    const changed = await api.call<Preferences>("PUT", "/notifications/preferences", { webhook });
+    set((now) => ({ ...changed, email: now?.email ?? changed.email })); // a click on a switch may be under way
+  };
   const hook = value?.webhook;
   const test = () => action.run(async () => {
     const { id } = await api.call<TestDelivery>("POST", "/notifications/webhook/test");
@@ -117,7 +120,6 @@ function Webhook() {
     <>
       <h3>{t.webhook}</h3>
       <p class="note">{t.webhook_text}</p>
-      {waiting}
       {value && (
         <Form label={t.save} submit={({ url = "" }) => change({ url })} aside={hook && (
           <>
