@@ -19,10 +19,11 @@ import (
 // Lines of log/slog's JSON handler are taken apart, others stand as they are.
 // It is safe for concurrent use.
 type Console struct {
-	w       io.Writer
-	options ConsoleOptions
-	mu      sync.Mutex
-	widest  int // of the functions' names so far
+	w        io.Writer
+	options  ConsoleOptions
+	mu       sync.Mutex
+	widest   int // of the functions' names so far
+	writeErr error
 }
 
 // ConsoleOptions says how a [Console] writes.
@@ -68,7 +69,14 @@ func (c *Console) Print(e Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.widest = max(c.widest, len(e.Function))
-	_, _ = c.w.Write(c.format(e, m)) // where logs cannot be written, nothing can be said
+	_, c.writeErr = c.w.Write(c.format(e, m))
+}
+
+// Err is the error of the last write, if it failed.
+func (c *Console) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writeErr
 }
 
 func (c *Console) format(e Entry, m message) []byte {

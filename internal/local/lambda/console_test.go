@@ -2,6 +2,7 @@ package lambda_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -66,6 +67,9 @@ func TestConsoleLines(t *testing.T) {
 			if diff := cmp.Diff(tt.want, out.String()); diff != "" {
 				t.Error(diff)
 			}
+			if err := console.Err(); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }
@@ -84,6 +88,20 @@ func TestConsoleAlignsAndColours(t *testing.T) {
 	console.Print(lambda.Entry{Function: "Fn", Text: `{"level":"ERROR","msg":"m"}`})
 	if got := out.String(); !strings.Contains(got, "\x1b[31mERROR\x1b[0m m\n") {
 		t.Errorf("%q", got)
+	}
+}
+
+type closedWriter struct{}
+
+var errClosedPipe = errors.New("closed pipe")
+
+func (closedWriter) Write([]byte) (int, error) { return 0, errClosedPipe }
+
+func TestConsoleKeepsTheErrorOfItsWriter(t *testing.T) {
+	console := lambda.NewConsole(closedWriter{}, lambda.ConsoleOptions{})
+	console.Print(lambda.Entry{Text: "a"})
+	if err := console.Err(); !errors.Is(err, errClosedPipe) {
+		t.Errorf("error %v", err)
 	}
 }
 
