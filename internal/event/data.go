@@ -372,6 +372,16 @@ type ProcessingCancelled struct {
 // EventType implements Data.
 func (ProcessingCancelled) EventType() string { return "fotograma.processing.cancelled.v1" }
 
+// ArchiveExpiring says that the archive will be deleted soon, for its owner to be told.
+type ArchiveExpiring struct {
+	VideoRef
+	Filename string  `json:"filename"`
+	Archive  Archive `json:"archive"`
+}
+
+// EventType implements Data.
+func (ArchiveExpiring) EventType() string { return "fotograma.processing.archive_expiring.v1" }
+
 // ArchiveExpired says that the archive was deleted because its time was over.
 type ArchiveExpired struct {
 	VideoRef

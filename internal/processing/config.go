@@ -48,6 +48,10 @@ type WorkerConfig struct {
 	SegmentWork int64 `env:"SEGMENT_WORK" envDefault:"18000"`
 	MaxSegments int   `env:"MAX_SEGMENTS" envDefault:"100"`
 
+	// ExpiryNoticeHours is how long before an archive expires its owner is told; 0 for
+	// not at all.
+	ExpiryNoticeHours int `env:"EXPIRY_NOTICE_HOURS" envDefault:"24"`
+
 	cost.Prices
 }
 
@@ -72,6 +76,11 @@ func (c WorkerConfig) Limits() frames.Limits {
 	limits.CPU, limits.Output = time.Duration(c.MaxCPUSeconds)*time.Second, c.MaxArchiveBytes
 	limits.Memory = max(c.Memory<<20-ownMemory, ownMemory)
 	return limits
+}
+
+// ExpiryNotice is how long before an archive expires its owner is told; 0 for not.
+func (c WorkerConfig) ExpiryNotice() time.Duration {
+	return time.Duration(c.ExpiryNoticeHours) * time.Hour
 }
 
 // Lease is how long a worker may be silent before its video goes to another.

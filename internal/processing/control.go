@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -16,7 +17,7 @@ import (
 )
 
 // Control is what happens to jobs from outside their workers: people cancel, delete
-// and go, archives expire, and messages end in the dead-letter queue.
+// and go, archives expire, of which people are told before, and messages end in the dead-letter queue.
 type Control struct {
 	base
 	Walk *rebuild.Walk
@@ -116,23 +117,54 @@ func (c *Control) filename(ctx context.Context, task Task, src *Source) string {
 	return task.Ref.VideoID
 }
 
-// sweepAtOnce is how many expired archives one sweep looks at.
+// sweepAtOnce is how many archives that expire, or will soon, one sweep looks at.
 const sweepAtOnce = 100
 
-// Sweep publishes what is left in the outbox, deletes archives whose time is over,
-// and goes on with erasures.
+// Sweep publishes what is left in the outbox, tells of archives whose time is nearly
+// over, deletes those whose time is, and goes on with erasures.
 func (c *Control) Sweep(ctx context.Context) error {
 	published, outboxErr := c.Outbox.Sweep(ctx)
 	erasing, eraseErr := c.Store.People.Repeat(ctx, c.erase)
-	due, err := c.Store.Due(ctx, c.Now(), sweepAtOnce)
-	failures := []error{outboxErr, eraseErr, err}
-	for _, job := range due {
-		if err := c.expire(ctx, job); err != nil {
-			failures = append(failures, fmt.Errorf("expire video %s: %w", job.Ref.VideoID, err))
+	warned, warnErr := each(ctx, c.Store.Expiring, c.Now(), c.warn)
+	expired, expireErr := each(ctx, c.Store.Expired, c.Now(), c.expire)
+	slog.InfoContext(ctx, "swept", "published", published, "warned", warned, "expired", expired, "erasing", erasing)
+	return errors.Join(outboxErr, eraseErr, warnErr, expireErr)
+}
+
+// each does something with each job that a list has, and gives how many these were.
+func each(
+	ctx context.Context, list func(context.Context, time.Time, int32) ([]*Job, error), now time.Time, do func(context.Context, *Job) error,
+) (int, error) {
+	jobs, err := list(ctx, now, sweepAtOnce)
+	failures := []error{err}
+	for _, job := range jobs {
+		if err := do(ctx, job); err != nil {
+			failures = append(failures, fmt.Errorf("video %s: %w", job.Ref.VideoID, err))
 		}
 	}
-	slog.InfoContext(ctx, "swept", "published", published, "expired", len(due), "erasing", erasing)
-	return errors.Join(failures...)
+	return len(jobs), errors.Join(failures...)
+}
+
+// warn tells of an archive that will expire. Nobody is told of one whose time is over,
+// as it may be after the stack has stood still, nor of one whose place a later run has
+// taken in what people see.
+func (c *Control) warn(ctx context.Context, job *Job) error {
+	if job.State != Completed || !job.ArchiveExpiresAt.After(c.Now()) {
+		_, err := c.Store.Warn(ctx, job, nil)
+		return err
+	}
+	told, err := event.Parse([]byte(job.Result))
+	if err != nil {
+		return fmt.Errorf("read the result: %w", err)
+	}
+	return event.With(told, func(d event.ProcessingCompleted) error {
+		e, err := c.event(event.ArchiveExpiring{VideoRef: d.VideoRef, Filename: d.Filename, Archive: d.Archive})
+		if err != nil {
+			return err
+		}
+		_, err = c.Store.Warn(ctx, job, &e)
+		return err
+	})
 }
 
 func (c *Control) expire(ctx context.Context, job *Job) error {

@@ -44,6 +44,13 @@ type Job struct {
 	ManifestKey      string
 	ArchiveExpiresAt time.Time
 
+	// WarnAt is when its owner is to be told that it will expire; zero if they were, or
+	// need not be.
+	WarnAt time.Time
+
+	// Result is the event that told of the archive, in JSON.
+	Result string
+
 	// Spread says how the run is shared out among workers; nil if it is not.
 	Spread *Spread
 }

@@ -442,7 +442,18 @@ func TestAnArchiveExpires(t *testing.T) {
 	if err != nil || !job.ArchiveExpiresAt.Equal(done.Archive.ExpiresAt) {
 		t.Errorf("job %+v, %v; the archive expires at %s", job, err, done.Archive.ExpiresAt)
 	}
-	w.clock.Store(int64(w.cfg.RetentionDays)*24*60*60 - 60)
+	expires := int64(w.cfg.RetentionDays) * 24 * 60 * 60
+	w.clock.Store(expires - 24*60*60 - 60)
+	w.sweep()
+	w.wantTold("", "")
+	w.clock.Add(120)
+	w.sweep()
+	w.sweep()
+	soon := last[event.ArchiveExpiring](t, w.told(w.cfg.NotificationQueueURL))
+	if soon.VideoRef != done.VideoRef || soon.Filename != done.Filename || soon.Archive != done.Archive {
+		t.Errorf("%+v after %+v", soon, done)
+	}
+	w.clock.Store(expires - 60)
 	w.sweep()
 	w.wantTold("", "")
 	w.clock.Add(120)
@@ -452,6 +463,44 @@ func TestAnArchiveExpires(t *testing.T) {
 	if left := w.archives(); len(left) != 0 {
 		t.Errorf("archives %v", left)
 	}
+}
+
+func TestNobodyIsToldThatAnArchiveExpiresWhichIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.work(w.upload(localtest.Media(t, bottles), `{"fps":0.1}`, ""))
+	w.wantTold("started completed", "completed")
+	w.clock.Store(int64(w.cfg.RetentionDays)*24*60*60 + 60) // nothing ran for a week
+	w.sweep()
+	w.wantTold("archive_expired", "")
+}
+
+func TestNobodyIsToldThatAnArchiveExpiresWhoseVideoIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.work(w.upload(localtest.Media(t, bottles), `{"fps":0.1}`, ""))
+	w.wantTold("started completed", "completed")
+	w.command(event.CancelRequested{VideoRef: ref(2)})
+	w.wantTold("cancelled", "")
+	w.clock.Store(int64(w.cfg.RetentionDays)*24*60*60 - 60)
+	w.sweep()
+	w.wantTold("", "")
+	w.clock.Add(120)
+	w.sweep()
+	if left := w.archives(); len(left) != 0 {
+		t.Errorf("archives %v", left)
+	}
+}
+
+func TestAnArchiveThatIsKeptForADayExpiresUnannounced(t *testing.T) {
+	w := newWorld(t)
+	w.worker.RetentionDays = 1
+	w.work(w.upload(localtest.Media(t, bottles), `{"fps":0.1}`, ""))
+	w.wantTold("started completed", "completed")
+	w.clock.Store(24*60*60 - 60)
+	w.sweep()
+	w.wantTold("", "")
+	w.clock.Add(120)
+	w.sweep()
+	w.wantTold("archive_expired", "")
 }
 
 func (w *world) sweep() {

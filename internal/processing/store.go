@@ -28,8 +28,8 @@ import (
 //	erasures       <id>                    see there
 //	outbox#<n>     <event id>              see package outbox
 //
-// The sparse index "due" has the jobs whose archive is there, by when it
-// expires; "by_owner" has all rows of videos by whose they are.
+// The sparse index "due" has the jobs whose archive is there: at first by when its
+// owner is told that it will expire, then by when it does. "by_owner" has all rows of videos by whose they are.
 //
 // IAM: dynamodb:GetItem, PutItem, UpdateItem, DeleteItem, ConditionCheckItem and
 // Query on the table and its indexes, and what package erasure needs.
@@ -40,8 +40,11 @@ type Store struct {
 	People *erasure.Table
 }
 
-// dueArchives is the partition of the index "due".
-const dueArchives = "archive"
+// The partitions of the index "due".
+const (
+	dueWarnings = "warning" // whose owner is to be told that the archive will expire
+	dueArchives = "archive" // the others
+)
 
 type jobRow struct {
 	dynamo.Key
@@ -54,7 +57,11 @@ type jobRow struct {
 	LeaseUntil  int64  `dynamodbav:"lease_until"` // Unix milliseconds
 	ArchiveKey  string `dynamodbav:"archive_key"`
 	ManifestKey string `dynamodbav:"manifest_key"`
+	Due         string `dynamodbav:"due"`    // partition of the index
 	DueAt       int64  `dynamodbav:"due_at"` // Unix seconds
+
+	// ArchiveExpiresAt is in Unix seconds; where it is not there, DueAt says it.
+	ArchiveExpiresAt int64 `dynamodbav:"archive_expires_at"`
 
 	// Told is the event that told last how far the job is, and Result the newest of
 	// those that told of an archive, in JSON: see retell.go.
@@ -70,6 +77,13 @@ func (r *jobRow) job() *Job {
 		Ref:   event.VideoRef{VideoID: r.VideoID, OwnerID: r.OwnerID, Run: r.Run},
 		State: r.State, Token: r.Token,
 		ArchiveKey: r.ArchiveKey, ManifestKey: r.ManifestKey, ArchiveExpiresAt: time.Unix(r.DueAt, 0),
+		Result: r.Result,
+	}
+	if r.ArchiveExpiresAt != 0 {
+		job.ArchiveExpiresAt = time.Unix(r.ArchiveExpiresAt, 0)
+	}
+	if r.Due == dueWarnings {
+		job.WarnAt = time.Unix(r.DueAt, 0)
 	}
 	if r.Spread != nil && r.Spread.Run == r.Run {
 		job.Spread = r.Spread
@@ -328,17 +342,22 @@ func (s *Store) Sent(ctx context.Context, ref event.VideoRef, token string) erro
 }
 
 // Complete ends a worker's job with its archive, and publishes the event;
-// errLost if the job is no longer its own.
-func (s *Store) Complete(ctx context.Context, ref event.VideoRef, token string, a event.Archive, completed event.Event) error {
+// errLost if the job is no longer its own. The owner is to be told at warnAt that the
+// archive will expire, or never if that is zero.
+func (s *Store) Complete(ctx context.Context, ref event.VideoRef, token string, a event.Archive, warnAt time.Time, completed event.Event) error {
+	due, dueAt := dueWarnings, warnAt
+	if warnAt.IsZero() {
+		due, dueAt = dueArchives, a.ExpiresAt
+	}
 	ok, err := s.tell(ctx, write{
 		key: jobKey(ref.VideoID),
 		set: "SET #state = :completed, #result = :told, archive_key = :archive, manifest_key = :manifest, " +
-			"due = :due, due_at = :expires, #ttl = :ttl",
+			"due = :due, due_at = :due_at, archive_expires_at = :expires, #ttl = :ttl",
 		when: own,
 		values: ownedBy(token, dynamo.Item{
 			":completed": dynamo.S(string(Completed)),
 			":archive":   dynamo.S(a.Key), ":manifest": dynamo.S(a.ManifestKey),
-			":due": dynamo.S(dueArchives), ":expires": dynamo.N(a.ExpiresAt.Unix()),
+			":due": dynamo.S(due), ":due_at": dynamo.N(dueAt.Unix()), ":expires": dynamo.N(a.ExpiresAt.Unix()),
 			":ttl": dynamo.N(a.ExpiresAt.Add(keepJobs).Unix()),
 		}),
 	}, completed)
@@ -410,17 +429,34 @@ func (s *Store) Bury(ctx context.Context, ref event.VideoRef, now time.Time) (*J
 	return row.job(), nil
 }
 
-// Due lists jobs whose archive has expired, at most limit.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int32) ([]*Job, error) {
+// Expired lists jobs whose archive has expired, at most limit.
+func (s *Store) Expired(ctx context.Context, now time.Time, limit int32) ([]*Job, error) {
+	return s.due(ctx, dueArchives, now, limit, func(job *Job) bool {
+		return job.ArchiveKey != "" && job.WarnAt.IsZero() && !job.ArchiveExpiresAt.After(now)
+	})
+}
+
+// Expiring lists jobs whose owner is to be told that the archive will expire, at most
+// limit.
+func (s *Store) Expiring(ctx context.Context, now time.Time, limit int32) ([]*Job, error) {
+	return s.due(ctx, dueWarnings, now, limit, func(job *Job) bool {
+		return !job.WarnAt.IsZero() && !job.WarnAt.After(now)
+	})
+}
+
+// due lists jobs of a partition whose time has come. The index runs behind the table: a
+// retry may just have put a newer archive in the place of the one that is due, so that
+// each is asked whether it is.
+func (s *Store) due(ctx context.Context, partition string, now time.Time, limit int32, is func(*Job) bool) ([]*Job, error) {
 	out, err := s.DB.Query(ctx, &dynamodb.QueryInput{
 		TableName:                 &s.Table,
 		IndexName:                 aws.String("due"),
 		KeyConditionExpression:    aws.String("due = :due AND due_at <= :now"),
-		ExpressionAttributeValues: dynamo.Item{":due": dynamo.S(dueArchives), ":now": dynamo.N(now.Unix())},
+		ExpressionAttributeValues: dynamo.Item{":due": dynamo.S(partition), ":now": dynamo.N(now.Unix())},
 		Limit:                     &limit,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("query expired archives: %w", err)
+		return nil, fmt.Errorf("query archives that are due: %w", err)
 	}
 	var jobs []*Job
 	for _, item := range out.Items {
@@ -432,13 +468,37 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int32) ([]*Job, er
 		if err != nil {
 			return nil, err
 		}
-		// The index runs behind the table: a retry may just have put a newer archive
-		// in the place of the one that expires.
-		if job != nil && job.ArchiveKey != "" && !job.ArchiveExpiresAt.After(now) {
+		if job != nil && is(job) {
 			jobs = append(jobs, job)
 		}
 	}
 	return jobs, nil
+}
+
+// Warn says that an archive will expire, and publishes the event that tells of it if
+// there is one; false when the job is not as it was read.
+func (s *Store) Warn(ctx context.Context, job *Job, e *event.Event) (bool, error) {
+	w := write{
+		key:  jobKey(job.Ref.VideoID),
+		set:  "SET due = :archives, due_at = :expires",
+		when: "#run = :run AND #state = :before AND due = :warnings",
+		values: dynamo.Item{
+			":archives": dynamo.S(dueArchives), ":warnings": dynamo.S(dueWarnings),
+			":expires": dynamo.N(job.ArchiveExpiresAt.Unix()),
+			":run":     dynamo.N(job.Ref.Run), ":before": dynamo.S(string(job.State)),
+		},
+	}
+	var ok bool
+	var err error
+	if e != nil {
+		ok, err = s.commitAll(ctx, []types.TransactWriteItem{s.item(w)}, *e)
+	} else {
+		ok, err = s.update(ctx, w)
+	}
+	if err != nil {
+		return false, fmt.Errorf("warn of an archive's end: %w", err)
+	}
+	return ok, nil
 }
 
 // Expire says that an archive has expired, and publishes the event that tells of it
@@ -450,7 +510,7 @@ func (s *Store) Expire(ctx context.Context, job *Job, e *event.Event) (bool, err
 	}
 	w := write{
 		key:  jobKey(job.Ref.VideoID),
-		set:  "SET #state = :state REMOVE archive_key, manifest_key, due, due_at",
+		set:  "SET #state = :state REMOVE archive_key, manifest_key, archive_expires_at, due, due_at",
 		when: "#run = :run AND #state = :before",
 		values: dynamo.Item{
 			":run": dynamo.N(job.Ref.Run), ":before": dynamo.S(string(job.State)), ":state": dynamo.S(string(state)),

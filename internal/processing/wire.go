@@ -62,6 +62,7 @@ func NewWorker(cfg WorkerConfig, aws AWS, engine Engine, m *metrics.Recorder, no
 		Segments:      &batch.Queue{SQS: aws.Q, URL: cfg.SegmentsQueueURL},
 		Lease:         cfg.Lease(),
 		RetentionDays: cfg.RetentionDays,
+		ExpiryNotice:  cfg.ExpiryNotice(),
 		Prices:        cfg.Prices,
 		Memory:        cfg.Memory,
 		Calls:         aws.Calls,

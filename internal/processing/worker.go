@@ -35,6 +35,7 @@ func Routes(cfg Config) map[string][]string {
 		event.ProcessingCompleted{}.EventType():  {status, notification, video},
 		event.ProcessingFailed{}.EventType():     {status, notification, video},
 		event.ProcessingCancelled{}.EventType():  {status, video},
+		event.ArchiveExpiring{}.EventType():      {notification},
 		event.ArchiveExpired{}.EventType():       {status, video},
 		event.SegmentRequested{}.EventType():     {segments},
 		event.CheckRequested{}.EventType():       {segments},
@@ -59,6 +60,7 @@ type Worker struct {
 	Segments      *batch.Queue // of the other steps
 	Lease         time.Duration
 	RetentionDays int
+	ExpiryNotice  time.Duration // before an archive expires its owner is told; 0 for not
 
 	// What the work costs: prices, the function's memory in MB, and the calls
 	// that it makes.
@@ -382,6 +384,16 @@ func (j *running) conclude(ctx context.Context, result frames.Result) error {
 	return nil
 }
 
+// warnAt is when the owner is to be told that the archive will expire; zero if it is
+// kept for so short a time that the mail which tells of it is still fresh then.
+func (j *running) warnAt() time.Time {
+	kept := j.completed.Archive.ExpiresAt.Sub(j.Now())
+	if j.ExpiryNotice == 0 || kept < 2*j.ExpiryNotice {
+		return time.Time{}
+	}
+	return j.completed.Archive.ExpiresAt.Add(-j.ExpiryNotice)
+}
+
 // saying gives the time to say how work ended: the function may be near its end,
 // and what is to be said must still be said.
 func saying(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -409,7 +421,7 @@ func (j *running) complete(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = j.Store.Complete(ctx, j.task.Ref, j.token, j.completed.Archive, e)
+	err = j.Store.Complete(ctx, j.task.Ref, j.token, j.completed.Archive, j.warnAt(), e)
 	if errors.Is(err, errLost) {
 		return j.leave(ctx, j.task.Ref, nil)
 	}
