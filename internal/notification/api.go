@@ -96,7 +96,7 @@ type listInput struct {
 
 type notificationBody struct {
 	ID      string    `json:"id" doc:"Of the event that it tells of."`
-	Kind    kind      `json:"kind" enum:"completed,failed,verify_email,reset_password,change_email,password_changed,email_changed,new_login" doc:"What it is about."`
+	Kind    kind      `json:"kind" enum:"completed,failed,expiring,verify_email,reset_password,change_email,password_changed,email_changed,new_login" doc:"What it is about."`
 	VideoID string    `json:"video_id,omitempty" doc:"The video that it is about, if it is about one."`
 	Channel string    `json:"channel" enum:"email" doc:"How it was sent."`
 	SentAt  time.Time `json:"sent_at"`
@@ -135,6 +135,7 @@ func (h handlers) list(ctx context.Context, in *listInput) (*notificationsOutput
 type emailPreferences struct {
 	Completed bool `json:"completed" doc:"Whether to write when frames are ready."`
 	Failed    bool `json:"failed" doc:"Whether to write when a video could not be processed."`
+	Expiring  bool `json:"expiring" doc:"Whether to write before frames are deleted."`
 }
 
 type preferencesOutput struct {
@@ -200,7 +201,9 @@ func (h handlers) preferences(ctx context.Context, _ *struct{}) (*preferencesOut
 		return nil, err
 	}
 	var out preferencesOutput
-	out.Body.Email = emailPreferences{Completed: found.on(kindCompleted), Failed: found.on(kindFailed)}
+	out.Body.Email = emailPreferences{
+		Completed: found.on(kindCompleted), Failed: found.on(kindFailed), Expiring: found.on(kindExpiring),
+	}
 	out.Body.Webhook = hook.body()
 	suppressed, err := h.suppressed(ctx, userID)
 	out.Body.Suppressed = suppressed.body()
@@ -210,11 +213,12 @@ func (h handlers) preferences(ctx context.Context, _ *struct{}) (*preferencesOut
 type emailChanges struct {
 	Completed *bool `json:"completed,omitempty" doc:"Whether to write when frames are ready."`
 	Failed    *bool `json:"failed,omitempty" doc:"Whether to write when a video could not be processed."`
+	Expiring  *bool `json:"expiring,omitempty" doc:"Whether to write before frames are deleted."`
 }
 
 func (c emailChanges) switches() switches {
 	changes := switches{}
-	for k, on := range map[kind]*bool{kindCompleted: c.Completed, kindFailed: c.Failed} {
+	for k, on := range map[kind]*bool{kindCompleted: c.Completed, kindFailed: c.Failed, kindExpiring: c.Expiring} {
 		if on != nil {
 			changes[k] = *on
 		}

@@ -23,7 +23,7 @@ func (s *Service) erase(ctx context.Context, userID string) error {
 var told = export.Kinds{
 	"contact":     {"email", "name", "locale", "verified"},
 	"mail":        {"kind", "video_id", "sent_at", "refused"},
-	"preferences": {string(kindCompleted), string(kindFailed)},
+	"preferences": {string(kindCompleted), string(kindFailed), string(kindExpiring)},
 	"suppressed":  {"reason", "at", "lifted"},
 	"webhook":     {"url", "since"},
 	"delivery":    {"type", "video_id", "body", "state", "at", "tries"},

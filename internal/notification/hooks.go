@@ -47,6 +47,7 @@ func (q Queue) send(ctx context.Context, id string, at time.Time, data event.Dat
 const (
 	hookCompleted = "video.completed"
 	hookFailed    = "video.failed"
+	hookExpiring  = "video.expiring"
 	hookTest      = "webhook.test"
 )
 

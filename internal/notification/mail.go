@@ -38,6 +38,7 @@ type kind string
 const (
 	kindCompleted       kind = "completed"
 	kindFailed          kind = "failed"
+	kindExpiring        kind = "expiring"
 	kindVerifyEmail     kind = event.PurposeVerifyEmail
 	kindResetPassword   kind = event.PurposeResetPassword
 	kindChangeEmail     kind = event.PurposeChangeEmail

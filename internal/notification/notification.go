@@ -1,5 +1,5 @@
 // Package notification is the service that writes mails to people: how their
-// videos ended, the codes that they asked for, and what was changed about their
+// videos ended, which frames will be deleted soon, the codes that they asked for, and what was changed about their
 // account. It keeps whom to write to, and what was sent, so that a mail goes out
 // once per event and recipient however often the event comes.
 //
@@ -140,6 +140,8 @@ func (s *Service) handle(ctx context.Context, e event.Event) error {
 		return event.With(e, func(d event.ProcessingCompleted) error { return s.completed(ctx, e, d) })
 	case event.ProcessingFailed{}.EventType():
 		return event.With(e, func(d event.ProcessingFailed) error { return s.failed(ctx, e, d) })
+	case event.ArchiveExpiring{}.EventType():
+		return event.With(e, func(d event.ArchiveExpiring) error { return s.expiring(ctx, e, d) })
 	default:
 		return fmt.Errorf("%w: no mail for %s", event.ErrMalformed, e.Type())
 	}
@@ -243,6 +245,24 @@ func (s *Service) failed(ctx context.Context, e event.Event, data event.Processi
 		Filename: data.Filename,
 		Notices:  []string{data.Code},
 		Link:     s.link(data.VideoID),
+	}))
+}
+
+// expiring tells of an archive that will be deleted soon. An event that was under way
+// for so long that the archive is gone tells nobody.
+func (s *Service) expiring(ctx context.Context, e event.Event, data event.ArchiveExpiring) error {
+	if !s.Now().Before(data.Archive.ExpiresAt) {
+		slog.InfoContext(ctx, "archive expired before its owner was told that it will")
+		return nil
+	}
+	told := s.Webhooks.tell(ctx, data.OwnerID, e.ID(), hookMessage{Type: hookExpiring, Timestamp: e.Time(), Data: hookData{
+		VideoID: data.VideoID, Run: data.Run, Archive: archiveOf(data.Archive),
+	}})
+	return errors.Join(told, s.mail(ctx, e, data.OwnerID, kindExpiring, content{
+		Filename:  data.Filename,
+		Frames:    data.Archive.Frames,
+		ExpiresAt: data.Archive.ExpiresAt,
+		Link:      s.link(data.VideoID),
 	}))
 }
 

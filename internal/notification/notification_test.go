@@ -152,6 +152,10 @@ func completed() event.ProcessingCompleted {
 	}
 }
 
+func expiring() event.ArchiveExpiring {
+	return event.ArchiveExpiring{VideoRef: completed().VideoRef, Filename: completed().Filename, Archive: completed().Archive}
+}
+
 func TestAMailTellsHowAVideoEnded(t *testing.T) {
 	for _, c := range []struct {
 		locale  string
@@ -167,6 +171,10 @@ func TestAMailTellsHowAVideoEnded(t *testing.T) {
 			"We could not process a.mp4", []string{"sound but no video", "https://app.example/videos/v1"}},
 		{"pt-BR", event.ProcessingFailed{VideoRef: completed().VideoRef, Filename: "a.mp4", Code: "no_video_stream"},
 			"Não conseguimos processar a.mp4", []string{"tem som, mas não tem vídeo", "https://app.example/videos/v1"}},
+		{"en", expiring(), "Your frames will be deleted soon: <b>férias</b>.mp4",
+			[]string{"1,234 frames", "1 December 2026, 12:00 UTC", "https://app.example/videos/v1"}},
+		{"pt-BR", expiring(), "Seus quadros serão apagados em breve: <b>férias</b>.mp4",
+			[]string{"1.234 quadros", "serão apagados", "01/12/2026, 12:00 UTC", "https://app.example/videos/v1"}},
 		{"en", event.NewLogin{UserID: "ana", Device: "Firefox, Linux", Network: "203.0.113.7", At: noon}, "New login to your account",
 			[]string{"24 November 2026, 12:00 UTC", "Firefox, Linux, from 203.0.113.7", "https://app.example/settings"}},
 		{"pt-BR", event.NewLogin{UserID: "ana", Network: "203.0.113.7", At: noon}, "Novo acesso à sua conta",
@@ -200,6 +208,15 @@ func TestAMailTellsHowAVideoEnded(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNobodyIsToldThatFramesWillBeDeletedWhenTheyAre(t *testing.T) {
+	w := newWorld(t)
+	w.must("registered", person("en"))
+	w.must("verified", verified("en"))
+	w.now = expiring().Archive.ExpiresAt
+	w.must("late", expiring())
+	w.wantMails(0)
 }
 
 func TestNamesInMailsShowWhatTheyAre(t *testing.T) {

@@ -53,7 +53,7 @@ func (w *world) prefer(changes string) {
 
 func (w *world) wantPreferences(completed, failed bool) {
 	w.t.Helper()
-	want := fmt.Sprintf(`{"email":{"completed":%v,"failed":%v}}`, completed, failed)
+	want := fmt.Sprintf(`{"email":{"completed":%v,"failed":%v,"expiring":true}}`, completed, failed)
 	if a := w.request("GET", "/v1/notifications/preferences", ""); a.Code != 200 || strings.TrimSpace(a.Body.String()) != want {
 		w.t.Errorf("%d %s, want %s", a.Code, a.Body, want)
 	}
@@ -92,6 +92,17 @@ func TestWhatIsSwitchedOffIsNotSent(t *testing.T) {
 	w.must("e4", completed())
 	w.must("e5", failed())
 	w.wantMails(3)
+}
+
+func TestMailsBeforeFramesAreDeletedCanBeSwitchedOffAlone(t *testing.T) {
+	w := newWorld(t)
+	w.must("registered", person("en"))
+	w.must("verified", verified("en"))
+	w.must("e1", expiring())
+	w.click(w.post.mails[0].Unsubscribe)
+	w.must("e2", expiring())
+	w.must("e3", completed())
+	w.wantMails(2)
 }
 
 func TestMailsAboutTheSafetyOfTheAccountAlwaysCome(t *testing.T) {

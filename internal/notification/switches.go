@@ -19,7 +19,7 @@ var errNobody = errors.New("no such person")
 
 // optionalKinds are the mails that people may switch off. Those about the safety of
 // the account are not among them.
-var optionalKinds = []kind{kindCompleted, kindFailed}
+var optionalKinds = []kind{kindCompleted, kindFailed, kindExpiring}
 
 func (k kind) optional() bool { return slices.Contains(optionalKinds, k) }
 

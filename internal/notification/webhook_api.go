@@ -65,7 +65,7 @@ type tryBody struct {
 
 type deliveryBody struct {
 	ID        string        `json:"id" doc:"Of the event, and of the message: its webhook-id header."`
-	Type      string        `json:"type" enum:"video.completed,video.failed,webhook.test"`
+	Type      string        `json:"type" enum:"video.completed,video.failed,video.expiring,webhook.test"`
 	VideoID   string        `json:"video_id,omitempty" doc:"The video that it is about, if it is about one."`
 	State     deliveryState `json:"state" enum:"waiting,delivered,failed" doc:"Whether the webhook took it, or it was given up."`
 	CreatedAt time.Time     `json:"created_at"`

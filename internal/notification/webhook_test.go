@@ -147,7 +147,8 @@ func TestAWebhookIsToldHowAVideoEnded(t *testing.T) {
 		"completed": {completed(), []string{
 			`"type":"video.completed"`, `"timestamp":"2026-11-24T12:00:00Z"`, `"video_id":"v1"`, `"frames":1234`, `"size":5600000`, `"warnings":["truncated"]`,
 		}},
-		"failed": {failed(), []string{`"type":"video.failed"`, `"video_id":"v1"`, `"error":{"code":"stalled"}`}},
+		"failed":   {failed(), []string{`"type":"video.failed"`, `"video_id":"v1"`, `"error":{"code":"stalled"}`}},
+		"expiring": {expiring(), []string{`"type":"video.expiring"`, `"video_id":"v1"`, `"frames":1234`, `"expires_at":"2026-12-01T12:00:00Z"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t)

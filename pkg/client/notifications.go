@@ -36,12 +36,14 @@ func (c *Client) Notifications(ctx context.Context, cursor string, limit int) (*
 type EmailPreferences struct {
 	Completed bool `json:"completed"` // when frames are ready
 	Failed    bool `json:"failed"`    // when a video could not be processed
+	Expiring  bool `json:"expiring"`  // before frames are deleted
 }
 
 // EmailChanges switches mails on or off; nil leaves them as they are.
 type EmailChanges struct {
 	Completed *bool `json:"completed,omitempty"`
 	Failed    *bool `json:"failed,omitempty"`
+	Expiring  *bool `json:"expiring,omitempty"`
 }
 
 // Webhook is where a person's programs are told of their videos.

@@ -63,7 +63,8 @@ var outcomes = map[string]string{
 	"processsweep":      `null`,
 	"deadletter":        `"batchItemFailures":[]`,
 	"notify-registered": `"batchItemFailures":[]`,
-	"auth-erase":        `"statusCode":401`, // its account was never there
+	"notify-expiring":   `"batchItemFailures":[]`, // its archive is long gone
+	"auth-erase":        `"statusCode":401`,       // its account was never there
 	"videoevents":       `"batchItemFailures":[]`,
 	"processcontrol":    `"batchItemFailures":[]`,
 	"webhook":           `"batchItemFailures":[]`,

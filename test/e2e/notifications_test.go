@@ -8,7 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/fotograma/fotograma/internal/platform/dynamo"
 	"github.com/fotograma/fotograma/pkg/client"
 )
 
@@ -61,7 +66,7 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 	mails := p.waitMails(1)
 	p.oneClick(mails[0])
 	wanted, err := p.NotificationPreferences(t.Context())
-	if err != nil || wanted.Email != (client.EmailPreferences{Completed: true}) {
+	if err != nil || wanted.Email != (client.EmailPreferences{Completed: true, Expiring: true}) {
 		t.Fatalf("after one click they want %+v, %v", wanted, err)
 	}
 	p.failing()
@@ -70,7 +75,7 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 
 	no, yes := false, true
 	wanted, err = p.ChangeNotificationPreferences(t.Context(), client.PreferenceChanges{Email: &client.EmailChanges{Completed: &no, Failed: &yes}})
-	if err != nil || wanted.Email != (client.EmailPreferences{Failed: true}) {
+	if err != nil || wanted.Email != (client.EmailPreferences{Failed: true, Expiring: true}) {
 		t.Fatalf("after a change they want %+v, %v", wanted, err)
 	}
 	p.completed(p.upload("film.mp4", file, "").ID)
@@ -111,6 +116,50 @@ func TestAMailsFooterLeadsToThePageThatStopsIt(t *testing.T) {
 	}
 	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Email.Failed {
 		t.Errorf("they want %+v, %v", wanted, err)
+	}
+}
+
+func TestAPersonIsToldOfFramesThatWillBeDeleted(t *testing.T) {
+	t.Parallel()
+	p := shared.person(t, "pt-BR")
+	v := p.completed(p.upload("férias.mp4", film(t, "mp4", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1"), "").ID)
+	p.waitMails(1)
+	p.stack.comeTrue(t, v.ID)
+	p.stack.sweep(t)
+	p.stack.sweep(t) // which has nothing more to tell
+	m := p.waitMails(2)[0]
+	if m.Subject != "Seus quadros serão apagados em breve: férias.mp4" || !strings.Contains(m.Text, "/videos/"+v.ID) {
+		t.Errorf("%s\n%s", m.Subject, m.Text)
+	}
+	p.oneClick(m)
+	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Email != (client.EmailPreferences{Completed: true, Failed: true}) {
+		t.Errorf("after one click they want %+v, %v", wanted, err)
+	}
+	if got, err := p.Video(t.Context(), v.ID); err != nil || got.Status != client.Completed {
+		t.Errorf("it is %+v, %v", got, err)
+	}
+}
+
+// comeTrue has it be time to tell that a video's archive will be deleted.
+func (s *stack) comeTrue(t *testing.T, videoID string) {
+	t.Helper()
+	_, err := dynamodb.NewFromConfig(s.awsConfig()).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName:                 aws.String("fotograma-processing"),
+		Key:                       dynamo.Key{PK: "video#" + videoID, SK: "job"}.Item(),
+		UpdateExpression:          aws.String("SET due_at = :now"),
+		ConditionExpression:       aws.String("due = :warning AND due_at > :now"),
+		ExpressionAttributeValues: dynamo.Item{":warning": dynamo.S("warning"), ":now": dynamo.N(time.Now().Unix())},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sweep runs processing's sweep, as happens every minute.
+func (s *stack) sweep(t *testing.T) {
+	t.Helper()
+	if code, stdout, stderr := s.fotograma(t, "invoke", "ProcessSweepFunction", "-e", "events/processsweep.json", "--aws-addr", s.aws); code != 0 {
+		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
 	}
 }
 

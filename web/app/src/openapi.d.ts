@@ -878,7 +878,7 @@ export interface components {
             state: "waiting" | "delivered" | "failed";
             tries: components["schemas"]["TryBody"][] | null;
             /** @enum {string} */
-            type: "video.completed" | "video.failed" | "webhook.test";
+            type: "video.completed" | "video.failed" | "video.expiring" | "webhook.test";
             /** @description The video that it is about, if it is about one. */
             video_id?: string;
         };
@@ -901,12 +901,16 @@ export interface components {
         EmailChanges: {
             /** @description Whether to write when frames are ready. */
             completed?: boolean;
+            /** @description Whether to write before frames are deleted. */
+            expiring?: boolean;
             /** @description Whether to write when a video could not be processed. */
             failed?: boolean;
         };
         EmailPreferences: {
             /** @description Whether to write when frames are ready. */
             completed: boolean;
+            /** @description Whether to write before frames are deleted. */
+            expiring: boolean;
             /** @description Whether to write when a video could not be processed. */
             failed: boolean;
         };
@@ -1118,7 +1122,7 @@ export interface components {
              * @description What it is about.
              * @enum {string}
              */
-            kind: "completed" | "failed" | "verify_email" | "reset_password" | "change_email" | "password_changed" | "email_changed" | "new_login";
+            kind: "completed" | "failed" | "expiring" | "verify_email" | "reset_password" | "change_email" | "password_changed" | "email_changed" | "new_login";
             /** Format: date-time */
             sent_at: string;
             /** @description The video that it is about, if it is about one. */

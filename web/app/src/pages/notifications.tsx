@@ -7,7 +7,7 @@ import { Check, Confirm, Field, Form, Heading, Notice, useAction } from "../part
 import { api, inside } from "../state";
 import type { Deliveries, Delivery, Notifications, Preferences, Suppression, TestDelivery } from "../types";
 
-const switches = ["completed", "failed"] as const;
+const switches = ["completed", "failed", "expiring"] as const;
 type Switch = (typeof switches)[number];
 
 type Read = ReturnType<typeof useRead<Preferences>>;
