@@ -278,6 +278,29 @@ func TestAMailOfAWorkerThatDiedIsSent(t *testing.T) {
 	}
 }
 
+// SES has taken the mail, and nobody is left to say so. Within the moment that SES leaves
+// open, once more is the least; nothing makes it more than that.
+func TestAMailWhoseWorkerDiedAfterSESTookItGoesOutOnceMore(t *testing.T) {
+	w := newWorld(t)
+	w.must("registered", person("en"))
+	name := w.service.Store.Table
+	w.post.during = func() { w.service.Store.Table = "gone" } // the row cannot be written any more
+	if err := w.handle("e1", completed()); err == nil {
+		t.Error("nobody was told that the row is not written")
+	}
+	w.service.Store.Table, w.post.during = name, nil
+	if err := w.handle("e1", completed()); err == nil {
+		t.Error("it goes out again while its worker may live")
+	}
+	w.wantMails(1)
+	w.now = noon.Add(3 * time.Minute)
+	w.must("e1", completed())
+	w.must("e1", completed())
+	w.now = noon.Add(time.Hour)
+	w.must("e1", completed())
+	w.wantMails(2)
+}
+
 func TestAnEventThatComesBeforeItsPersonComesAgain(t *testing.T) {
 	w := newWorld(t)
 	if err := w.handle("e1", completed()); err == nil {

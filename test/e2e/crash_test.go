@@ -175,7 +175,7 @@ func TestAKilledStackLosesNothing(t *testing.T) {
 	}
 	s.send(t, queue, "still here")
 	file := large(read(t, bunny))
-	video := p.create("large.mp4", file)
+	video := p.create("large.mp4", file, "Traceparent: "+traceparent)
 	if video.Upload.Method != "MULTIPART" {
 		t.Fatalf("%d bytes are to be sent by %s", len(file), video.Upload.Method)
 	}
@@ -225,6 +225,8 @@ func TestAKilledStackLosesNothing(t *testing.T) {
 		t.Errorf("%d frames, want 30", len(a.manifest.Frames))
 	}
 	p.waitMails(2)
+	// The upload has carried its trace through the crash.
+	s.wantTraced(t, traceID, step{"ProcessFunction", "process processing"}, step{"NotifyFunction", "SES/SendRawEmail"})
 	if n := s.unfinished(t, uploadsBucket); n > 0 {
 		t.Errorf("%d multipart uploads are left", n)
 	}

@@ -220,4 +220,5 @@ func TestAPoisonMessageEndsAsFailed(t *testing.T) {
 		t.Errorf("the poison left %v", keys)
 	}
 	bia.completed(bia.upload("after.mp4", small(64), "").ID)
+	s.wantTraced(t, poison.ID, step{"VideoFunction", "POST /v1/videos"}, step{"DeadLetterFunction", "process processing-dead-letters"}, step{"NotifyFunction", "SES/SendRawEmail"})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -107,7 +108,7 @@ func TestOneUploadIsOneTraceFromTheRequestToTheMail(t *testing.T) {
 	needsBuiltIn(t, "the names of the functions' queues")
 	t.Parallel()
 	s := ownStack(t)
-	steps, _ := s.traced(t, `{"fps":1}`, step{"NotifyFunction", "process notification"}, step{"ProjectorFunction", "process status"})
+	steps, video := s.traced(t, `{"fps":1}`, step{"NotifyFunction", "process notification"}, step{"ProjectorFunction", "process status"})
 	for _, want := range []step{
 		{"VideoFunction", "POST /v1/videos"},
 		{"VideoFunction", "DynamoDB/TransactWriteItems"},
@@ -135,6 +136,11 @@ func TestOneUploadIsOneTraceFromTheRequestToTheMail(t *testing.T) {
 			t.Errorf("%d times %q of %s", n, once.name, once.service)
 		}
 	}
+	code, stdout, stderr := s.fotograma(t, "trace", video, "--addr", s.web)
+	first, mailed := strings.Index(stdout, "POST /v1/videos"), strings.Index(stdout, "SES/SendRawEmail")
+	if code != 0 || stderr != "" || first < 0 || mailed < first || !strings.HasPrefix(stdout, "BEGAN") {
+		t.Errorf("exit %d, %s, shows\n%s", code, stderr, stdout)
+	}
 }
 
 func TestAVideoInSegmentsIsOneTraceToo(t *testing.T) {
@@ -148,6 +154,20 @@ func TestAVideoInSegmentsIsOneTraceToo(t *testing.T) {
 		if steps[want] == 0 {
 			t.Errorf("no %q of %s in %v", want.name, want.service, steps)
 		}
+	}
+}
+
+// wantTraced waits until steps are in one trace, which is found by its ID or a video's:
+// functions tell of their spans when they have ended.
+func (s *stack) wantTraced(t *testing.T, id string, want ...step) {
+	t.Helper()
+	for _, w := range want {
+		until(t, fmt.Sprintf("%q of %s is in the trace of %s", w.name, w.service, id), func() bool {
+			spans := s.spans(t, id)
+			return slices.ContainsFunc(spans, func(span collector.Span) bool {
+				return step{plain(span.Service), plain(span.Name)} == w && span.TraceID == spans[0].TraceID
+			})
+		})
 	}
 }
 
