@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +67,16 @@ func (a *app) anonymous() *client.Client {
 }
 
 // errNotLoggedIn tells that there is nothing to call the API with.
-var errNotLoggedIn = exit{errors.New("you are not logged in: “fotograma login”, or set FOTOGRAMA_API_KEY"), exitNotLoggedIn}
+var errNotLoggedIn = exit{errors.New("you are not logged in"), exitNotLoggedIn}
+
+// notLoggedIn says where somebody is not logged in, and where they are.
+func notLoggedIn(server string, sessions map[string]session) error {
+	elsewhere := ""
+	if len(sessions) > 0 {
+		elsewhere = " (but at " + strings.Join(slices.Sorted(maps.Keys(sessions)), ", ") + ": --server or FOTOGRAMA_SERVER)"
+	}
+	return fmt.Errorf("%w at %s%s: “fotograma login”, or set FOTOGRAMA_API_KEY", errNotLoggedIn, server, elsewhere)
+}
 
 // client gives a client with the API key of the environment, or with the session
 // that was kept.
@@ -95,7 +106,7 @@ func (a *app) session() (*store, session, error) {
 	}
 	kept, ok := all[a.server]
 	if !ok {
-		return nil, session{}, errNotLoggedIn
+		return nil, session{}, notLoggedIn(a.server, all)
 	}
 	return store, kept, nil
 }
@@ -183,7 +194,7 @@ func (s *store) renew(server string, refresh client.Renew) client.Renew {
 		err := s.change(ctx, func(all map[string]session) error {
 			kept, ok := all[server]
 			if !ok {
-				return errNotLoggedIn
+				return notLoggedIn(server, all)
 			}
 			tokens = kept.Tokens
 			if kept.Tokens.AccessToken != expired.AccessToken { // another process has done so

@@ -1,7 +1,7 @@
 // A running `fotograma up`, and what is outside of the browser: mails and files.
 
 import { execFile, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -46,13 +46,22 @@ export async function startStack() {
   return stack;
 }
 
-function freeAddress() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on("error", reject).listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(`127.0.0.1:${port}`));
-    });
-  });
+/**
+ * An address at which nobody listens. Its port is below those that systems give to
+ * outgoing connections, one of which could otherwise take it before the stack does.
+ */
+async function freeAddress() {
+  for (let tries = 1; ; tries++) {
+    const port = randomInt(10_000, 32_768);
+    try {
+      await new Promise((resolve, reject) => {
+        const server = createServer().on("error", reject).listen(port, "127.0.0.1", () => server.close(resolve));
+      });
+      return `127.0.0.1:${port}`;
+    } catch (error) {
+      if (tries === 100) throw error;
+    }
+  }
 }
 
 /** Waits until a question has an answer, and gives it. */

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -29,6 +28,7 @@ import (
 
 	"github.com/fotograma/fotograma/internal/frames"
 	"github.com/fotograma/fotograma/pkg/client"
+	"github.com/fotograma/fotograma/test/measuring"
 )
 
 const (
@@ -126,12 +126,11 @@ func newStack(t testing.TB, dir string) *stack {
 }
 
 func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := measuring.FreeAddress(context.Background())
 	if err != nil {
 		panic(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // start starts the stack, or starts it again over the same data, and returns

@@ -184,12 +184,12 @@ type redis struct {
 }
 
 func startRedis(ctx context.Context) (*redis, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	address, err := measuring.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	host, port, err := net.SplitHostPort(listener.Addr().String())
-	if err := errors.Join(err, listener.Close()); err != nil {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, "redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no")

@@ -1,11 +1,9 @@
 package measuring
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,16 +40,21 @@ var Unlimited = []string{
 
 // StartStack starts a stack, and returns once it answers.
 func StartStack(ctx context.Context, o StackOptions) (*Stack, error) {
-	web, aws, err := freeAddresses(ctx)
+	web, err := FreeAddress(ctx)
 	if err != nil {
 		return nil, err
+	}
+	aws := o.AWSAddr
+	if aws == "" {
+		if aws, err = FreeAddress(ctx); err != nil {
+			return nil, err
+		}
 	}
 	log, err := os.OpenFile(filepath.Join(o.Dir, "stack.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	aws = cmp.Or(o.AWSAddr, aws)
 	args := append([]string{"up", "--addr", web, "--aws-addr", aws, "--data-dir", filepath.Join(o.Dir, "data")}, o.Flags...)
 	if o.Functions != "" {
 		args = append(args, "--functions", o.Functions)
@@ -94,16 +97,3 @@ func (s *Stack) PID() int { return s.process.Process.Pid }
 
 // Stop ends the stack and what it has started, as Ctrl-C does.
 func (s *Stack) Stop() error { return errors.Join(s.process.Cancel(), s.process.Wait()) }
-
-func freeAddresses(ctx context.Context) (web, aws string, err error) {
-	var addresses []string
-	for range 2 {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", "", fmt.Errorf("look for a port: %w", err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses[0], addresses[1], nil
-}

@@ -73,14 +73,6 @@ func answers(ctx context.Context, url string) error {
 	}
 }
 
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("look for a port: %w", err)
-	}
-	return l.Addr().String(), l.Close()
-}
-
 // output runs a program and gives what it writes. The error has what it said.
 func output(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)

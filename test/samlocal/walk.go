@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/fotograma/fotograma/pkg/client"
+	"github.com/fotograma/fotograma/test/measuring"
 )
 
 // walk goes through the API under `sam local start-api`: health, a new account, a
 // login, and what only somebody who is logged in may read.
 func walk(ctx context.Context, cli samCLI) (err error) {
-	address, err := freeAddress(ctx)
+	address, err := measuring.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
