@@ -22,7 +22,7 @@ test("A person switches a mail off, sees which came, and is told what could not 
   const failed = part.getByLabel("Mail me when a video could not be processed");
   await ready.uncheck();
   await part.getByText("Saved.").waitFor();
-  assert.deepEqual(await preferences(person), { completed: false, failed: true });
+  assert.deepEqual(await preferences(person), { completed: false, failed: true, expiring: true });
   await page.reload();
   await ready.waitFor();
   assert.equal(await ready.isChecked(), false);
@@ -39,7 +39,7 @@ test("A person switches a mail off, sees which came, and is told what could not 
   await page.unroute("**/notifications/preferences");
   await failed.uncheck();
   await part.getByText("Saved.").waitFor();
-  assert.deepEqual(await preferences(person), { completed: false, failed: false });
+  assert.deepEqual(await preferences(person), { completed: false, failed: false, expiring: true });
 });
 
 for (const [language, words] of Object.entries({
@@ -57,11 +57,11 @@ for (const [language, words] of Object.entries({
     await page.locator("a[href*='/unsubscribe#']").click();
     const button = page.getByRole("button", { name: words.button });
     await button.waitFor();
-    assert.deepEqual(await preferences(person), { completed: true, failed: true });
+    assert.deepEqual(await preferences(person), { completed: true, failed: true, expiring: true });
     await lookAt(page, `unsubscribe-${language}`);
     await button.click();
     await page.getByText(words.done).waitFor();
-    assert.deepEqual(await preferences(person), { completed: false, failed: true });
+    assert.deepEqual(await preferences(person), { completed: false, failed: true, expiring: true });
     await lookAt(page, `unsubscribed-${language}`);
   });
 }
