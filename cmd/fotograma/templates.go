@@ -21,7 +21,7 @@ import (
 	"github.com/fotograma/fotograma/internal/notification"
 )
 
-// mailTemplates are the templates of a stack's mails, as commands reach them.
+// mailTemplates are the templates of a stack's mails, as a command reaches them.
 type mailTemplates struct {
 	app    *app
 	o      local.Options
@@ -50,8 +50,12 @@ credentials of the environment), else the running stack (fotograma up).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	t := &mailTemplates{app: a}
-	cmd.AddCommand(t.listCommand(), t.showCommand(), t.previewCommand(), t.setCommand(), t.historyCommand(), t.useCommand(), t.resetCommand())
+	for _, command := range []func(*mailTemplates) *cobra.Command{
+		(*mailTemplates).listCommand, (*mailTemplates).showCommand, (*mailTemplates).previewCommand, (*mailTemplates).setCommand,
+		(*mailTemplates).historyCommand, (*mailTemplates).useCommand, (*mailTemplates).resetCommand,
+	} {
+		cmd.AddCommand(command(&mailTemplates{app: a}))
+	}
 	return cmd
 }
 
@@ -194,15 +198,19 @@ func printTemplates(w io.Writer, lines []templateLine) {
 }
 
 // aVersion is the flag of the version that is meant.
-type aVersion struct{ n int }
+type aVersion struct {
+	cmd *cobra.Command
+	n   int
+}
 
 func (v *aVersion) flag(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&v.n, "version", -1, "which version; 0 is the shipped one (default what is in use)")
+	v.cmd = cmd
+	cmd.Flags().IntVar(&v.n, "version", 0, "which version, if not the one in use; 0 is the shipped one")
 }
 
 // of gives that version of a template.
 func (v *aVersion) of(ctx context.Context, templates *notification.Templates, n notification.TemplateName) (notification.TemplateVersion, error) {
-	if v.n < 0 {
+	if !v.cmd.Flags().Changed("version") {
 		return templates.InUse(ctx, n)
 	}
 	return templates.Version(ctx, n, v.n)
@@ -361,7 +369,7 @@ func (t *mailTemplates) printOutcome(cmd *cobra.Command, n notification.Template
 
 func (t *mailTemplates) setCommand() *cobra.Command {
 	var files edited
-	basedOn := -1
+	var basedOn int
 	cmd := &cobra.Command{
 		Use:   "set KIND",
 		Short: "Make a new version of a template, and use it",
@@ -380,7 +388,7 @@ has edited it too.
 				return usageError("say what to set: --text FILE, --html FILE, or both")
 			}
 			return t.change(cmd, args[0], func(ctx context.Context, templates *notification.Templates, n notification.TemplateName, seen notification.TemplateState) (int, error) {
-				if basedOn >= 0 && basedOn != seen.InUse {
+				if cmd.Flags().Changed("based-on") && basedOn != seen.InUse {
 					return 0, fmt.Errorf("%s: %w: version %d is in use", n, notification.ErrEditedMeanwhile, seen.InUse)
 				}
 				used, err := templates.Version(ctx, n, seen.InUse)
@@ -396,7 +404,7 @@ has edited it too.
 		},
 	}
 	files.flags(cmd)
-	cmd.Flags().IntVar(&basedOn, "based-on", basedOn, "the version that the files were made of; 0 is the shipped one (default whichever is in use)")
+	cmd.Flags().IntVar(&basedOn, "based-on", 0, "the version that the files were made of; 0 is the shipped one")
 	return t.one(cmd, "")
 }
 
