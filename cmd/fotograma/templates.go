@@ -316,7 +316,9 @@ a mail of completed videos.
 				}
 			}
 			document := map[string]string{"subject": m.Subject, "text": m.Text, "html": m.HTML}
-			return t.app.print(cmd, document, func(w io.Writer) { fmt.Fprintf(w, "Subject: %s\n\n%s", m.Subject, m.Text) })
+			return t.app.print(cmd, document, func(io.Writer) { // which would move what stands behind tabs
+				fmt.Fprintf(cmd.OutOrStdout(), "Subject: %s\n\n%s", m.Subject, m.Text)
+			})
 		},
 	}
 	version.flag(cmd)

@@ -45,9 +45,11 @@ func (n TemplateName) String() string {
 
 // TemplateNames gives the names of all templates.
 func TemplateNames() []TemplateName {
-	names := []TemplateName{layoutName}
-	for _, k := range kinds() {
-		for _, l := range locale.All() {
+	all, locales := kinds(), locale.All()
+	names := make([]TemplateName, 0, 1+len(all)*len(locales))
+	names = append(names, layoutName)
+	for _, k := range all {
+		for _, l := range locales {
 			names = append(names, TemplateName{string(k), l})
 		}
 	}

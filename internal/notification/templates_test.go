@@ -131,9 +131,8 @@ func TestAnEditedTemplateIsUsedWithinAMinute(t *testing.T) {
 	if m := w.nextMail("later", completed()); m.Subject != "Come and get them: <b>férias</b>.mp4" {
 		t.Errorf("subject %q", m.Subject)
 	}
-	data, its := w.requested(event.PurposeVerifyEmail, "pt-BR")
+	data, _ := w.requested(event.PurposeVerifyEmail, "pt-BR")
 	data.ExpiresAt = w.now.Add(time.Hour)
-	_ = its
 	m := w.nextMail("code", data)
 	if !strings.Contains(m.Text, "Diga que é você") || !strings.Contains(m.HTML, "Diga que é você") {
 		t.Errorf("the mail is\n%s\n%s", m.Text, m.HTML)

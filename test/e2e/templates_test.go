@@ -90,9 +90,9 @@ func TestEveryMailCanBeLookedAtBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	var list struct {
 		Templates []struct {
-			Kind, Locale string
-			Version      int
-		}
+			Kind   string `json:"kind"`
+			Locale string `json:"locale"`
+		} `json:"templates"`
 	}
 	if err := json.Unmarshal([]byte(shared.templates(t, "list", "--json")), &list); err != nil || len(list.Templates) < 17 {
 		t.Fatalf("%d templates, %v", len(list.Templates), err)
