@@ -15,7 +15,7 @@ const module = "github.com/fotograma/fotograma/"
 // that fits counts.
 var arrows = map[string][]string{
 	"api":                      {"internal/auth", "internal/video", "internal/status", "internal/notification", "internal/platform"},
-	"cmd/fotograma":            {"internal/event", "internal/local", "internal/frames", "pkg/client", "web"},
+	"cmd/fotograma":            {"internal/event", "internal/local", "internal/frames", "internal/notification", "pkg/client", "web"},
 	"events":                   {},
 	"functions/auth":           {"internal/auth", "internal/platform"},
 	"functions/authorizer":     {"internal/auth", "internal/platform"},

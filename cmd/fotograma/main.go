@@ -86,7 +86,7 @@ Where several videos are given, all are tried, and the first failure decides.`,
 	add("here", a.extractCommand(), a.doctorCommand())
 	add("api", a.registerCommand(), a.verifyCommand(), a.loginCommand(), a.logoutCommand(), a.uploadCommand(), a.listCommand(), a.showCommand(), a.downloadCommand(),
 		a.cancelCommand(), a.retryCommand(), a.deleteCommand(), a.keysCommand(), a.usageCommand())
-	add("run", upCommand(), invokeCommand(), demoCommand(), rebuildCommand(), a.traceCommand())
+	add("run", upCommand(), invokeCommand(), demoCommand(), rebuildCommand(), a.traceCommand(), a.templatesCommand())
 	cmd.AddCommand(manCommand())
 	a.watch(cmd)
 	return cmd

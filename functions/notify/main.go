@@ -26,9 +26,10 @@ func main() {
 	store := notification.NewStore(dynamodb.NewFromConfig(fn.AWS), cfg.Table, time.Now)
 	queues := sqs.NewFromConfig(fn.AWS)
 	service := &notification.Service{
-		Store:  store,
-		Sender: &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom, Set: cfg.MailSet},
-		Codes:  &mailcode.Keys{Secrets: secrets, Secret: cfg.MailCodeSecret},
+		Store:     store,
+		Templates: &notification.Templates{Store: store, Metrics: fn.Metrics, Now: time.Now},
+		Sender:    &notification.SES{Client: ses.NewFromConfig(fn.AWS), From: cfg.MailFrom, Set: cfg.MailSet},
+		Codes:     &mailcode.Keys{Secrets: secrets, Secret: cfg.MailCodeSecret},
 		Unsubscribes: &notification.Unsubscribes{
 			Keys:      &mailcode.Keys{Secrets: secrets, Secret: cfg.UnsubscribeSecret},
 			WebOrigin: cfg.WebOrigin,

@@ -51,6 +51,17 @@ func externalConfig(ctx context.Context, endpoint string) (aws.Config, error) {
 	return cfg, nil
 }
 
+// Reach gives the AWS configuration of o.Endpoint, else of the running stack.
+func Reach(ctx context.Context, o Options) (aws.Config, error) {
+	if o.Endpoint != "" {
+		return externalConfig(ctx, o.Endpoint)
+	}
+	if !listens(ctx, o.AWSAddr) {
+		return aws.Config{}, fmt.Errorf("no stack runs at %s: start one by “fotograma up”, or set AWS_ENDPOINT_URL", o.AWSAddr)
+	}
+	return AWSConfig("http://" + o.AWSAddr), nil
+}
+
 // accountOf asks whose account the credentials are of.
 func accountOf(ctx context.Context, cfg aws.Config) (string, error) {
 	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})

@@ -13,14 +13,9 @@ import (
 // Send sends a message to the queue of a name: at o.Endpoint, else of the running
 // stack.
 func Send(ctx context.Context, o Options, queue, body string) error {
-	cfg := AWSConfig("http://" + o.AWSAddr)
-	if o.Endpoint != "" {
-		var err error
-		if cfg, err = externalConfig(ctx, o.Endpoint); err != nil {
-			return err
-		}
-	} else if !listens(ctx, o.AWSAddr) {
-		return fmt.Errorf("no stack runs at %s: start one by “fotograma up”, or set AWS_ENDPOINT_URL", o.AWSAddr)
+	cfg, err := Reach(ctx, o)
+	if err != nil {
+		return err
 	}
 	client := sqs.NewFromConfig(cfg)
 	found, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &queue})

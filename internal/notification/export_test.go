@@ -14,3 +14,6 @@ func Reach(ctx context.Context, client *http.Client, address string) string {
 	_, wrong := call(ctx, client, r)
 	return string(wrong)
 }
+
+// Shipped are the files of the templates that are shipped.
+var Shipped = files

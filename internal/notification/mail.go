@@ -2,7 +2,6 @@ package notification
 
 import (
 	"bytes"
-	"embed"
 	"fmt"
 	htmltemplate "html/template"
 	"strings"
@@ -64,36 +63,48 @@ type content struct {
 	Unsubscribe string // page that switches off mails of its kind
 }
 
-//go:embed templates
-var files embed.FS
-
-// write fills in the templates of a kind in a language. The text template's
-// first line is the subject.
-func write(k kind, l locale.Locale, c content) (Mail, error) {
+// fill fills in templates in a language. The text's first line is the subject. Neither
+// the text nor the HTML gets longer than room, in bytes.
+func fill(s Source, layout string, l locale.Locale, c content, room int) (Mail, error) {
 	c.Notices = sentences(c.Notices, l)
 	c.Name, c.Filename = visible(c.Name), visible(c.Filename)
-	name := string(k) + "." + string(l)
 
-	text, err := texttemplate.New("").Funcs(texttemplate.FuncMap(functions(l))).ParseFS(files, "templates/"+name+".txt")
+	text, err := texttemplate.New("text").Funcs(texttemplate.FuncMap(functions(l))).Parse(s.Text)
 	if err != nil {
 		return Mail{}, fmt.Errorf("read template: %w", err)
 	}
-	var plain bytes.Buffer
-	if err := text.ExecuteTemplate(&plain, name+".txt", c); err != nil {
+	plain := &bounded{room: room}
+	if err := text.Execute(plain, c); err != nil {
 		return Mail{}, fmt.Errorf("write mail: %w", err)
 	}
 	subject, body, _ := strings.Cut(plain.String(), "\n")
 
-	html, err := htmltemplate.New("").Funcs(htmltemplate.FuncMap(functions(l))).
-		ParseFS(files, "templates/layout.html", "templates/"+name+".html")
+	html, err := htmltemplate.New("layout").Funcs(htmltemplate.FuncMap(functions(l))).Parse(layout)
+	if err == nil {
+		_, err = html.New("html").Parse(s.HTML)
+	}
 	if err != nil {
 		return Mail{}, fmt.Errorf("read template: %w", err)
 	}
-	var rich bytes.Buffer
-	if err := html.ExecuteTemplate(&rich, "layout.html", map[string]any{"Lang": l, "Subject": subject, "Content": c}); err != nil {
+	rich := &bounded{room: room}
+	if err := html.ExecuteTemplate(rich, "layout", map[string]any{"Lang": l, "Subject": subject, "Content": c}); err != nil {
 		return Mail{}, fmt.Errorf("write mail: %w", err)
 	}
 	return Mail{Subject: subject, Text: strings.TrimSpace(body) + "\n", HTML: rich.String()}, nil
+}
+
+// bounded keeps what is written to it, and fails when it has no room for more.
+type bounded struct {
+	bytes.Buffer
+	room int // bytes
+}
+
+// Write implements io.Writer.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.room {
+		return 0, fmt.Errorf("it is longer than %d bytes", b.room)
+	}
+	return b.Buffer.Write(p)
 }
 
 // visible leaves out of a name what does not show, or shows the rest as another

@@ -101,6 +101,7 @@ type Sender interface {
 // Service handles the events of the notification queue.
 type Service struct {
 	Store        *Store
+	Templates    *Templates
 	Sender       Sender
 	Codes        *mailcode.Keys
 	Unsubscribes *Unsubscribes
@@ -376,14 +377,14 @@ func (s *Service) refused(ctx context.Context, claim Claim, refused *refusedErro
 // write writes a mail to a person, with the way to switch off its kind if there is one.
 func (s *Service) write(ctx context.Context, to Contact, k kind, c content) (Mail, error) {
 	if !k.optional() {
-		return write(k, to.Locale, c)
+		return s.Templates.write(ctx, k, to.Locale, c)
 	}
 	token, err := s.Unsubscribes.token(ctx, to.UserID, k)
 	if err != nil {
 		return Mail{}, err
 	}
 	c.Unsubscribe = s.Unsubscribes.page(token)
-	m, err := write(k, to.Locale, c)
+	m, err := s.Templates.write(ctx, k, to.Locale, c)
 	m.Unsubscribe = s.Unsubscribes.address(token)
 	return m, err
 }

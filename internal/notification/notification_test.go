@@ -70,7 +70,10 @@ func newWorld(t *testing.T) *world {
 	now := w.clock
 	env := cloud.Env(t, "NotifyFunction")
 	w.service = &notification.Service{
-		Store:   w.store(env),
+		Store: w.store(env),
+		Templates: &notification.Templates{
+			Store: w.store(env), Metrics: metrics.New(io.Discard, "Test", now), Now: now,
+		},
 		Exports: export.Writer{S3: s3.NewFromConfig(cloud.Config), Bucket: env["ARCHIVES_BUCKET"]},
 		Codes:   &mailcode.Keys{Secrets: secretsmanager.NewFromConfig(cloud.Config), Secret: env["MAIL_CODE_SECRET"]},
 		Unsubscribes: &notification.Unsubscribes{

@@ -17,18 +17,24 @@ import (
 
 // Store keeps contacts and what was sent in NotificationTable.
 //
-//	pk             sk                  what
-//	user#<id>      contact             whom to write to
-//	user#<id>      mail#<event id>     a mail about one event: claimed, then sent
-//	user#<id>      preferences         which kinds of mails are switched on or off
-//	user#<id>      webhook             where the person's programs are told
-//	user#<id>      delivery#<event id> a message to the webhook, and what became of it
-//	user#<id>      suppressed#<email>  an address that takes no mails, or did not
-//	user#<id>      erased              all that stays of an erased person: see package erasure
+//	pk                       sk                  what
+//	user#<id>                contact             whom to write to
+//	user#<id>                mail#<event id>     a mail about one event: claimed, then sent
+//	user#<id>                preferences         which kinds of mails are switched on or off
+//	user#<id>                webhook             where the person's programs are told
+//	user#<id>                delivery#<event id> a message to the webhook, and what became of it
+//	user#<id>                suppressed#<email>  an address that takes no mails, or did not
+//	user#<id>                erased              all that stays of an erased person: see package erasure
+//	template#<kind>#<locale> current             which version of an edited template is used
+//	template#<kind>#<locale> version#<number>    an edited template: never changed, never deleted
+//
+// The rows of templates are about nobody; the layout's have no locale. Only who runs
+// Fotograma writes them, so that a deployment leaves them as they are: see Templates.
 //
 // IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and
 // ConditionCheckItem on the table and what package erasure needs, the settings
-// dynamodb:GetItem, PutItem, Query, UpdateItem, DeleteItem and ConditionCheckItem.
+// dynamodb:GetItem, PutItem, Query, UpdateItem, DeleteItem and ConditionCheckItem. Who edits
+// templates needs dynamodb:GetItem, Query and PutItem.
 type Store struct {
 	DB     *dynamodb.Client
 	Table  string

@@ -1,0 +1,67 @@
+package notification
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fotograma/fotograma/internal/event"
+)
+
+const sampleOrigin = "https://fotograma.example"
+
+var sampleTime = time.Date(2026, 12, 1, 15, 30, 0, 0, time.UTC)
+
+// samples has all kinds of mails, with what one of each may have to say: previews show
+// it, and templates are tried with it.
+var samples = map[kind]content{
+	kindCompleted: {
+		Filename: "Férias & Sol.mp4", Frames: 1234, Size: 56_700_000, ExpiresAt: sampleTime, Notices: []string{"truncated"},
+		Link: sampleOrigin + "/videos/019cb0a2-1e40-7000-8000-00000000000a",
+	},
+	kindFailed: {
+		Filename: "Férias & Sol.mp4", Notices: []string{"no_video_stream"},
+		Link: sampleOrigin + "/videos/019cb0a2-1e40-7000-8000-00000000000a",
+	},
+	kindVerifyEmail:     sampleCode(kindVerifyEmail),
+	kindResetPassword:   sampleCode(kindResetPassword),
+	kindChangeEmail:     sampleCode(kindChangeEmail),
+	kindPasswordChanged: {},
+	kindEmailChanged:    {},
+	kindNewLogin:        {Device: "Firefox, Linux", Network: "203.0.113.7", At: sampleTime, Link: sampleOrigin + "/settings"},
+}
+
+func sampleCode(k kind) content {
+	s := &Service{WebOrigin: sampleOrigin}
+	return s.codeContent(k, event.CodeRequested{Email: "ana@example.com", ExpiresAt: sampleTime}, "7KQ2-M9XD")
+}
+
+// sample gives what a mail of a kind may have to say, to somebody.
+func sample(k kind) content {
+	c := samples[k]
+	c.Name = "Ana"
+	if k.optional() {
+		c.Unsubscribe = sampleOrigin + "/unsubscribe#token=sample"
+	}
+	return c
+}
+
+// variations are what makes mails of one kind differ from each other. A template must
+// do for all of them.
+var variations = []struct {
+	when   string
+	change func(*content)
+}{
+	{"", func(*content) {}},
+	{"to somebody without a name", func(c *content) { c.Name = "" }},
+	{"with names that are scripts", func(c *content) { c.Name, c.Filename = `javascript:x("<b>")`, `javascript:x('</a>')` }},
+	{"with one frame", func(c *content) { c.Frames = 1 }},
+	{"with a million frames", func(c *content) { c.Frames = 1_000_000 }},
+	{"with a ZIP of a petabyte", func(c *content) { c.Size = 1e15 }}, // no template can go through its bytes
+	{"with no notices", func(c *content) { c.Notices = nil }},
+	{"with two notices", func(c *content) { c.Notices = []string{"truncated", "truncated"} }},
+	{"with an unknown device", func(c *content) { c.Device = "" }},
+}
+
+// kinds gives the kinds of mails, in the order of their names.
+func kinds() []kind { return slices.Sorted(maps.Keys(samples)) }
