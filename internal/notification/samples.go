@@ -23,6 +23,10 @@ var samples = map[kind]content{
 		Filename: "Férias & Sol.mp4", Notices: []string{"no_video_stream"},
 		Link: sampleOrigin + "/videos/019cb0a2-1e40-7000-8000-00000000000a",
 	},
+	kindExpiring: {
+		Filename: "Férias & Sol.mp4", Frames: 1234, ExpiresAt: sampleTime,
+		Link: sampleOrigin + "/videos/019cb0a2-1e40-7000-8000-00000000000a",
+	},
 	kindVerifyEmail:     sampleCode(kindVerifyEmail),
 	kindResetPassword:   sampleCode(kindResetPassword),
 	kindChangeEmail:     sampleCode(kindChangeEmail),
