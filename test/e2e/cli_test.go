@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -265,6 +267,8 @@ func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	in, out := newShell(t, shared), newShell(t, shared)
 	in.login(shared.person(t, "en"))
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(elsewhere.Close)
 	text := filepath.Join(t.TempDir(), "text.mp4")
 	if err := os.WriteFile(text, []byte("no video"), 0o600); err != nil {
 		t.Fatal(err)
@@ -290,7 +294,7 @@ func TestExitCodes(t *testing.T) {
 		"not a number":                    {out, "extract a.mp4 --start soon", 2, "not a number"},
 		"a device to write to":            {out, "extract " + bottles + " --force -o /dev/full", 1, "/dev/full"},
 		"no address":                      {out, "list --server 127.0.0.1:8080", 2, "--server"},
-		"no Fotograma":                    {out, "login a@example.com --password-stdin --server http://" + shared.aws + "/nothing", 7, "no Fotograma"},
+		"no Fotograma":                    {out, "login a@example.com --password-stdin --server " + elsewhere.URL, 7, "no Fotograma"},
 		"a password that is too weak":     {out, "register weak@example.com --password-stdin", 2, "at least 10 characters"},
 		"no address of mail":              {out, "register nobody --password-stdin", 2, "email must be"},
 		"a code that is not good":         {in, "verify 00000000", 2, "code is wrong"},

@@ -66,6 +66,9 @@ const heldBack = "messages that a killed stack had received come back after thei
 // noSimulator is what the stand-ins lack of SES.
 const noSimulator = "its SES delivers nothing, and so nothing bounces"
 
+// noHeaders is what a stand-in's list of mails lacks.
+const noHeaders = "its list of mails has no headers"
+
 // onePart is what moto makes of SendEmail.
 const onePart = "it keeps one part of a mail"
 

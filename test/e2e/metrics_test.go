@@ -28,6 +28,7 @@ import (
 // Prometheus itself watches a stack on which much happens: it finds something for
 // every panel of Grafana's dashboards, and its alarms ring.
 func TestPrometheusSeesWhatHappens(t *testing.T) {
+	needsBuiltIn(t, "how old the messages of a queue are, is known of the built-in SQS")
 	t.Parallel()
 	s := newStack(t, t.TempDir())
 	s.run(t, "SegmentWork=100", "MaxSegments=4")

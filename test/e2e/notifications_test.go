@@ -59,6 +59,7 @@ func (p *person) failing() {
 }
 
 func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
+	needsBuiltIn(t, noHeaders)
 	t.Parallel()
 	p := shared.person(t, "en")
 	file := film(t, "mp4", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1")
@@ -96,6 +97,7 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 }
 
 func TestAMailsFooterLeadsToThePageThatStopsIt(t *testing.T) {
+	needsBuiltIn(t, noHeaders)
 	t.Parallel()
 	p := shared.person(t, "pt-BR")
 	p.failing()
@@ -120,6 +122,7 @@ func TestAMailsFooterLeadsToThePageThatStopsIt(t *testing.T) {
 }
 
 func TestAPersonIsToldOfFramesThatWillBeDeleted(t *testing.T) {
+	needsBuiltIn(t, noHeaders)
 	t.Parallel()
 	p := shared.person(t, "pt-BR")
 	v := p.completed(p.upload("férias.mp4", film(t, "mp4", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1"), "").ID)

@@ -452,6 +452,25 @@ func notImplemented(w http.ResponseWriter, call string) {
 	_, _ = w.Write([]byte(`<Error><Code>NotImplemented</Code><Message>no</Message></Error>`))
 }
 
+// So does moto.
+func TestWhatIsAnsweredByAPageForPeopleIsNotImplemented(t *testing.T) {
+	e := newEndpoint(t)
+	e.spoil = func(call string, w http.ResponseWriter) bool {
+		page := call == "POST ?" // SES is called so
+		if page {
+			http.Error(w, "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>\n<h1>Internal Server Error</h1>", http.StatusInternalServerError)
+		}
+		return page
+	}
+	e.mustApply(`
+Resources:
+  Set:
+    Type: AWS::SES::ConfigurationSet
+    Properties:
+      Name: mails
+`)
+}
+
 func TestWhatMeansNothingHereMayBeMissing(t *testing.T) {
 	e := newEndpoint(t)
 	optional := []string{
