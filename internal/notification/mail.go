@@ -60,6 +60,8 @@ type content struct {
 	Network   string // of the device
 	At        time.Time
 
+	Digest digest // the videos, of a mail that tells of many
+
 	Unsubscribe string // page that switches off mails of its kind
 }
 
@@ -69,8 +71,7 @@ var files embed.FS
 // write fills in the templates of a kind in a language. The text template's
 // first line is the subject.
 func write(k kind, l locale.Locale, c content) (Mail, error) {
-	c.Notices = sentences(c.Notices, l)
-	c.Name, c.Filename = visible(c.Name), visible(c.Filename)
+	c = c.readable(l)
 	name := string(k) + "." + string(l)
 
 	text, err := texttemplate.New("").Funcs(texttemplate.FuncMap(functions(l))).ParseFS(files, "templates/"+name+".txt")
@@ -93,6 +94,14 @@ func write(k kind, l locale.Locale, c content) (Mail, error) {
 		return Mail{}, fmt.Errorf("write mail: %w", err)
 	}
 	return Mail{Subject: subject, Text: strings.TrimSpace(body) + "\n", HTML: rich.String()}, nil
+}
+
+// readable gives the content as people can read it.
+func (c content) readable(l locale.Locale) content {
+	c.Notices = sentences(c.Notices, l)
+	c.Name, c.Filename = visible(c.Name), visible(c.Filename)
+	c.Digest = c.Digest.readable(l)
+	return c
 }
 
 // visible leaves out of a name what does not show, or shows the rest as another

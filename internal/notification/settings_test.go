@@ -53,7 +53,7 @@ func (w *world) prefer(changes string) {
 
 func (w *world) wantPreferences(completed, failed bool) {
 	w.t.Helper()
-	want := fmt.Sprintf(`{"email":{"completed":%v,"failed":%v}}`, completed, failed)
+	want := fmt.Sprintf(`{"email":{"completed":%v,"failed":%v,"digest":true}}`, completed, failed)
 	if a := w.request("GET", "/v1/notifications/preferences", ""); a.Code != 200 || strings.TrimSpace(a.Body.String()) != want {
 		w.t.Errorf("%d %s, want %s", a.Code, a.Body, want)
 	}

@@ -19,15 +19,18 @@ import (
 //
 //	pk             sk                  what
 //	user#<id>      contact             whom to write to
-//	user#<id>      mail#<event id>     a mail about one event: claimed, then sent
+//	user#<id>      mail#<event id>     a mail about one event: claimed, then sent; or which digest tells of it
+//	user#<id>      digest              the newest window in which mails are collected
+//	user#<id>      collected#<window>#<event id>
+//	                                   what the digest of a window is to tell of
 //	user#<id>      preferences         which kinds of mails are switched on or off
 //	user#<id>      webhook             where the person's programs are told
 //	user#<id>      delivery#<event id> a message to the webhook, and what became of it
 //	user#<id>      suppressed#<email>  an address that takes no mails, or did not
 //	user#<id>      erased              all that stays of an erased person: see package erasure
 //
-// IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and
-// ConditionCheckItem on the table and what package erasure needs, the settings
+// IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem, Query
+// and ConditionCheckItem on the table and what package erasure needs, the settings
 // dynamodb:GetItem, PutItem, Query, UpdateItem, DeleteItem and ConditionCheckItem.
 type Store struct {
 	DB     *dynamodb.Client

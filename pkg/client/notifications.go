@@ -36,12 +36,14 @@ func (c *Client) Notifications(ctx context.Context, cursor string, limit int) (*
 type EmailPreferences struct {
 	Completed bool `json:"completed"` // when frames are ready
 	Failed    bool `json:"failed"`    // when a video could not be processed
+	Digest    bool `json:"digest"`    // one of many videos that finish together, rather than of each
 }
 
 // EmailChanges switches mails on or off; nil leaves them as they are.
 type EmailChanges struct {
 	Completed *bool `json:"completed,omitempty"`
 	Failed    *bool `json:"failed,omitempty"`
+	Digest    *bool `json:"digest,omitempty"`
 }
 
 // Webhook is where a person's programs are told of their videos.
