@@ -153,7 +153,8 @@ func (c *Client) TestWebhook(ctx context.Context) (id string, err error) {
 }
 
 // Unsubscribe switches off mails of one kind with the token of such a mail, which needs
-// no session; code "invalid_link".
+// no session; code "invalid_link". The token of a digest switches off all mails about
+// videos.
 func (c *Client) Unsubscribe(ctx context.Context, token string) error {
 	return c.call(ctx, http.MethodPost, "/v1/notifications/unsubscribe"+query(map[string]string{"token": token}), nil, nil, nil)
 }

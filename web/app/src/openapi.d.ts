@@ -481,7 +481,7 @@ export interface paths {
         put?: never;
         /**
          * Switch off mails of one kind with the token of such a mail
-         * @description The one click of RFC 8058: what is in the body does not matter.
+         * @description The one click of RFC 8058: what is in the body does not matter. The token of a mail about many videos switches off all mails about videos.
          */
         post: operations["unsubscribe"];
         delete?: never;
@@ -901,12 +901,16 @@ export interface components {
         EmailChanges: {
             /** @description Whether to write when frames are ready. */
             completed?: boolean;
+            /** @description Whether to write once of many videos that finish together, rather than of each. */
+            digest?: boolean;
             /** @description Whether to write when a video could not be processed. */
             failed?: boolean;
         };
         EmailPreferences: {
             /** @description Whether to write when frames are ready. */
             completed: boolean;
+            /** @description Whether to write once of many videos that finish together, rather than of each. */
+            digest: boolean;
             /** @description Whether to write when a video could not be processed. */
             failed: boolean;
         };
@@ -1118,7 +1122,7 @@ export interface components {
              * @description What it is about.
              * @enum {string}
              */
-            kind: "completed" | "failed" | "verify_email" | "reset_password" | "change_email" | "password_changed" | "email_changed" | "new_login";
+            kind: "completed" | "failed" | "verify_email" | "reset_password" | "change_email" | "password_changed" | "email_changed" | "new_login" | "digest";
             /** Format: date-time */
             sent_at: string;
             /** @description The video that it is about, if it is about one. */
