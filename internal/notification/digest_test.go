@@ -135,7 +135,7 @@ func TestOfManyVideosThreeAreToldOfAtOnceAndTheOthersTogether(t *testing.T) {
 			"Hello Ana,", "sound but no video", "1 frame, 5.6 MB, kept until 1 December 2026, 12:00 UTC", "https://app.example/unsubscribe#",
 		}},
 		"pt-BR": {"3 vídeos estão prontos, 1 não pôde ser processado", []string{
-			"Olá, Ana!", "tem som, mas não tem vídeo", "1 quadro, 5,6 MB, até 01/12/2026, 12:00 UTC", "https://app.example/unsubscribe#",
+			"Olá, Ana!", "tem som, mas não tem vídeo", "1 quadro, 5,6 MB, disponível até 01/12/2026, 12:00 UTC", "https://app.example/unsubscribe#",
 		}},
 	} {
 		t.Run(locale, func(t *testing.T) {
@@ -332,6 +332,18 @@ func TestAVideoWhoseMailIsBeingSentIsNotCollected(t *testing.T) {
 	s.end("c", "d", "e", "f", "g", "h")
 	s.endWindow()
 	s.wantTold(7, "a", "b", "c", "d", "e", "f", "g", "h")
+}
+
+// As a worker would that decided to send it, and then was slow.
+func TestAVideoThatIsCollectedIsNotSentAlone(t *testing.T) {
+	s := newStream(t, "en")
+	s.end("a", "b", "c", "d", "e")
+	s.now = s.now.Add(time.Hour)
+	if err := s.service.Store.Claim(t.Context(), notification.Claim{UserID: "ana", EventID: "d", At: s.now}); err == nil {
+		t.Error("it was allowed")
+	}
+	s.endWindow()
+	s.wantTold(4, "a", "b", "c", "d", "e")
 }
 
 func TestADigestThatComesTooEarlyWaits(t *testing.T) {

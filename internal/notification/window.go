@@ -202,9 +202,9 @@ func (s *Store) collected(ctx context.Context, userID string, endsAt int64) ([]c
 
 // forget deletes collected videos that a digest has told of.
 func (s *Store) forget(ctx context.Context, videos []collected) error {
-	var keys []dynamo.Item
-	for _, video := range videos {
-		keys = append(keys, video.Item())
+	keys := make([]dynamo.Item, len(videos))
+	for i, video := range videos {
+		keys[i] = video.Item()
 	}
 	return s.People.Delete(ctx, keys)
 }
