@@ -253,7 +253,7 @@ var bodies = map[string]func(t *testing.T, template *sam.Template, body string){
 	"NotifyFunction": data(
 		of[event.UserRegistered](), of[event.ContactChanged](), of[event.CodeRequested](), of[event.PasswordChanged](),
 		of[event.EmailChanged](), of[event.NewLogin](), of[event.ProcessingCompleted](), of[event.ProcessingFailed](), of[event.ArchiveExpiring](),
-		of[event.AccountErased](), of[event.ExportRequested](),
+		of[event.AccountErased](), of[event.ExportRequested](), of[event.DigestDue](),
 	),
 	"WebhookFunction":      data(of[event.WebhookDue]()),
 	"MailFeedbackFunction": checkFeedback,

@@ -41,6 +41,9 @@ func main() {
 		Now:       time.Now,
 
 		UnverifiedMails: cfg.UnverifiedMails,
+
+		Queue:        notification.Queue{SQS: queues, URL: cfg.QueueURL},
+		DigestWindow: time.Duration(cfg.DigestSeconds) * time.Second,
 	}
 	queue := batch.Queue{SQS: queues, URL: cfg.QueueURL}
 	lambda.Start(batch.Handle(queue.Postponing(service.HandleMessage)))

@@ -69,8 +69,8 @@ var videos = []video{
 // uploads by `fotograma upload --wait`, but for what is marked.
 const (
 	messages     = 6.0  // SendMessage; each is received and deleted, too
-	reads        = 27.0 // GetItem
-	writes       = 46.0 // 11 single ones, 5 transactions of 3 rows at 2 units (assumed), 5 of indexes (assumed)
+	reads        = 29.0 // GetItem
+	writes       = 47.0 // 12 single ones, 5 transactions of 3 rows at 2 units (assumed), 5 of indexes (assumed)
 	mails        = 1.0
 	calls        = 25.0     // requests of the API: 5 by the command line, some 20 of a browser that looks on (assumed)
 	callSeconds  = 0.02     // of a function of 512 MB (assumed)

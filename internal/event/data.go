@@ -402,3 +402,16 @@ func (WebhookDue) EventType() string { return "fotograma.notification.webhook_du
 
 // EventSubject implements Data.
 func (w WebhookDue) EventSubject() string { return w.UserID }
+
+// DigestDue asks for the mail that tells a person of the videos that ended in a window of
+// time. It does not leave notification.
+type DigestDue struct {
+	UserID string `json:"user_id"`
+	Window int64  `json:"window"` // its name: when it ends, Unix milliseconds
+}
+
+// EventType implements Data.
+func (DigestDue) EventType() string { return "fotograma.notification.digest_due.v1" }
+
+// EventSubject implements Data.
+func (d DigestDue) EventSubject() string { return d.UserID }

@@ -73,7 +73,7 @@ func (h handlers) registerUnsubscribe(api *httpapi.API) {
 	unsubscribe := huma.Operation{
 		OperationID: "unsubscribe", Method: http.MethodPost, Path: "/v1/notifications/unsubscribe", Tags: []string{"notifications"},
 		Summary:     "Switch off mails of one kind with the token of such a mail",
-		Description: "The one click of RFC 8058: what is in the body does not matter.",
+		Description: "The one click of RFC 8058: what is in the body does not matter. The token of a mail about many videos switches off all mails about videos.",
 		Errors:      []int{http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError},
 
 		DefaultStatus: http.StatusNoContent,
@@ -96,7 +96,7 @@ type listInput struct {
 
 type notificationBody struct {
 	ID      string    `json:"id" doc:"Of the event that it tells of."`
-	Kind    kind      `json:"kind" enum:"completed,failed,expiring,verify_email,reset_password,change_email,password_changed,email_changed,new_login" doc:"What it is about."`
+	Kind    kind      `json:"kind" enum:"completed,failed,expiring,digest,verify_email,reset_password,change_email,password_changed,email_changed,new_login" doc:"What it is about."`
 	VideoID string    `json:"video_id,omitempty" doc:"The video that it is about, if it is about one."`
 	Channel string    `json:"channel" enum:"email" doc:"How it was sent."`
 	SentAt  time.Time `json:"sent_at"`
@@ -136,6 +136,7 @@ type emailPreferences struct {
 	Completed bool `json:"completed" doc:"Whether to write when frames are ready."`
 	Failed    bool `json:"failed" doc:"Whether to write when a video could not be processed."`
 	Expiring  bool `json:"expiring" doc:"Whether to write before frames are deleted."`
+	Digest    bool `json:"digest" doc:"Whether to write once of many videos that finish together, rather than of each."`
 }
 
 type preferencesOutput struct {
@@ -202,7 +203,7 @@ func (h handlers) preferences(ctx context.Context, _ *struct{}) (*preferencesOut
 	}
 	var out preferencesOutput
 	out.Body.Email = emailPreferences{
-		Completed: found.on(kindCompleted), Failed: found.on(kindFailed), Expiring: found.on(kindExpiring),
+		Completed: found.on(kindCompleted), Failed: found.on(kindFailed), Expiring: found.on(kindExpiring), Digest: found.on(kindDigest),
 	}
 	out.Body.Webhook = hook.body()
 	suppressed, err := h.suppressed(ctx, userID)
@@ -214,11 +215,14 @@ type emailChanges struct {
 	Completed *bool `json:"completed,omitempty" doc:"Whether to write when frames are ready."`
 	Failed    *bool `json:"failed,omitempty" doc:"Whether to write when a video could not be processed."`
 	Expiring  *bool `json:"expiring,omitempty" doc:"Whether to write before frames are deleted."`
+	Digest    *bool `json:"digest,omitempty" doc:"Whether to write once of many videos that finish together, rather than of each."`
 }
 
 func (c emailChanges) switches() switches {
 	changes := switches{}
-	for k, on := range map[kind]*bool{kindCompleted: c.Completed, kindFailed: c.Failed, kindExpiring: c.Expiring} {
+	for k, on := range map[kind]*bool{
+		kindCompleted: c.Completed, kindFailed: c.Failed, kindExpiring: c.Expiring, kindDigest: c.Digest,
+	} {
 		if on != nil {
 			changes[k] = *on
 		}

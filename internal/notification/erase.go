@@ -22,8 +22,10 @@ func (s *Service) erase(ctx context.Context, userID string) error {
 // themselves.
 var told = export.Kinds{
 	"contact":     {"email", "name", "locale", "verified"},
-	"mail":        {"kind", "video_id", "sent_at", "refused"},
-	"preferences": {string(kindCompleted), string(kindFailed), string(kindExpiring)},
+	"mail":        {"kind", "video_id", "sent_at", "refused", "digest"},
+	"digest":      {"ends_at", "alone"},
+	"collected":   {"kind", "video_id", "filename", "frames", "size", "expires_at", "notices"},
+	"preferences": {string(kindCompleted), string(kindFailed), string(kindExpiring), string(kindDigest)},
 	"suppressed":  {"reason", "at", "lifted"},
 	"webhook":     {"url", "since"},
 	"delivery":    {"type", "video_id", "body", "state", "at", "tries"},

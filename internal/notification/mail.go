@@ -60,14 +60,15 @@ type content struct {
 	Network   string // of the device
 	At        time.Time
 
+	Digest digest // the videos, of a mail that tells of many
+
 	Unsubscribe string // page that switches off mails of its kind
 }
 
 // fill fills in templates in a language. The text's first line is the subject. Neither
 // the text nor the HTML gets longer than room, in bytes.
 func fill(s Source, layout string, l locale.Locale, c content, room int) (Mail, error) {
-	c.Notices = sentences(c.Notices, l)
-	c.Name, c.Filename = visible(c.Name), visible(c.Filename)
+	c = c.readable(l)
 
 	text, err := texttemplate.New("text").Funcs(texttemplate.FuncMap(functions(l))).Parse(s.Text)
 	if err != nil {
@@ -91,6 +92,14 @@ func fill(s Source, layout string, l locale.Locale, c content, room int) (Mail, 
 		return Mail{}, fmt.Errorf("write mail: %w", err)
 	}
 	return Mail{Subject: subject, Text: strings.TrimSpace(body) + "\n", HTML: rich.String()}, nil
+}
+
+// readable gives the content as people can read it.
+func (c content) readable(l locale.Locale) content {
+	c.Notices = sentences(c.Notices, l)
+	c.Name, c.Filename = visible(c.Name), visible(c.Filename)
+	c.Digest = c.Digest.readable(l)
+	return c
 }
 
 // bounded keeps what is written to it, and fails when it has no room for more.

@@ -31,6 +31,20 @@
 // how often they can be asked for. Nor are those that tell of a changed address,
 // of which there is one for each.
 //
+// # Many videos at once
+//
+// When many videos of a person end together, the first three mails go out at once, and
+// nobody waits for the mail of a single video. From the first of them a window of time is
+// open (Config.DigestSeconds), and what comes after the third is collected, and told of in
+// one mail when the window ends: the digest. While videos keep on ending, the next windows
+// have no such first three.
+//
+// Which of the two becomes of an event is decided once: the row of its mail is the claim
+// of who sends it alone, or names the window whose digest tells of it. So however often
+// an event comes, and whatever window is open by then, it is told of once. The digest is
+// asked for by a message that the queue holds back, event.DigestDue, and has the claim of
+// one mail.
+//
 // # Mails that are not wanted
 //
 // People switch off mails about their videos, in their settings or by a link in such a
@@ -72,6 +86,10 @@ type Config struct {
 	ArchivesBucket  string `env:"ARCHIVES_BUCKET,required"`
 	WebhookQueueURL string `env:"WEBHOOK_QUEUE_URL,required"`
 	QueueURL        string `env:"NOTIFICATION_QUEUE_URL,required"`
+
+	// DigestSeconds is for how long mails about a person's videos are collected when
+	// there are many, to go out as one; 0 for never.
+	DigestSeconds int `env:"DIGEST_SECONDS" envDefault:"600"`
 }
 
 // SettingsConfig is what the environment says of the HTTP side.
@@ -113,6 +131,9 @@ type Service struct {
 
 	// UnverifiedMails is as in Config.
 	UnverifiedMails int
+
+	Queue        Queue         // whose events are handled
+	DigestWindow time.Duration // Config.DigestSeconds
 }
 
 // HandleMessage handles the event of one message. A *batch.PostponedError says when to
@@ -143,6 +164,8 @@ func (s *Service) handle(ctx context.Context, e event.Event) error {
 		return event.With(e, func(d event.ProcessingFailed) error { return s.failed(ctx, e, d) })
 	case event.ArchiveExpiring{}.EventType():
 		return event.With(e, func(d event.ArchiveExpiring) error { return s.expiring(ctx, e, d) })
+	case event.DigestDue{}.EventType():
+		return event.With(e, func(d event.DigestDue) error { return s.digestDue(ctx, e, d) })
 	default:
 		return fmt.Errorf("%w: no mail for %s", event.ErrMalformed, e.Type())
 	}
@@ -269,26 +292,36 @@ func (s *Service) expiring(ctx context.Context, e event.Event, data event.Archiv
 
 func (s *Service) link(videoID string) string { return s.WebOrigin + "/videos/" + videoID }
 
-// mail sends a person one mail about an event, unless it was sent before, they do
-// not want mails of its kind, or their address is not verified and has had enough.
+// mail sends a person one mail about an event, unless it was sent before, a digest is to
+// tell of it, they do not want mails of its kind, or their address is not verified and has
+// had enough.
 func (s *Service) mail(ctx context.Context, e event.Event, userID string, k kind, c content) error {
 	contact, err := s.Store.Contact(ctx, userID)
 	if err != nil {
 		return err // not known yet is an error too: the registration's event is under way
 	}
-	wanted, err := s.wanted(ctx, userID, k)
+	wanted, err := s.switches(ctx, userID, k)
 	if err != nil {
 		return err
 	}
-	if !wanted {
+	if !wanted.on(k) {
 		slog.InfoContext(ctx, "mail not sent: the person has switched its kind off", "kind", string(k))
 		return nil
 	}
+	if alone, err := s.alone(ctx, e, userID, k, c, wanted); err != nil || !alone {
+		return err
+	}
+	return s.deliver(ctx, e, contact, k, c)
+}
+
+// deliver sends a person a mail that they want, unless it was sent before, or their
+// address takes none, or is not verified and has had enough.
+func (s *Service) deliver(ctx context.Context, e event.Event, contact Contact, k kind, c content) error {
 	if reached, err := s.reaches(ctx, contact, k); err != nil || !reached {
 		return err
 	}
 	if !contact.Verified {
-		counted, err := s.Store.CountUnverified(ctx, userID, e.ID(), s.UnverifiedMails)
+		counted, err := s.Store.CountUnverified(ctx, contact.UserID, e.ID(), s.UnverifiedMails)
 		if err != nil {
 			return err
 		}
@@ -301,14 +334,13 @@ func (s *Service) mail(ctx context.Context, e event.Event, userID string, k kind
 	return s.send(ctx, e, contact, k, c)
 }
 
-// wanted tells whether a person gets mails of a kind. Every delivery of an event asks
+// switches tells whether a person gets mails of a kind. Every delivery of an event asks
 // anew, so that what is switched off while a mail waits to be tried again does not go out.
-func (s *Service) wanted(ctx context.Context, userID string, k kind) (bool, error) {
+func (s *Service) switches(ctx context.Context, userID string, k kind) (switches, error) {
 	if !k.optional() {
-		return true, nil
+		return switches{}, nil
 	}
-	found, err := s.Store.switches(ctx, userID)
-	return found.on(k), err
+	return s.Store.switches(ctx, userID)
 }
 
 // reaches tells whether a person's address takes mails of a kind.

@@ -8,7 +8,10 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 )
 
-const sampleOrigin = "https://fotograma.example"
+const (
+	sampleOrigin = "https://fotograma.example"
+	sampleVideo  = sampleOrigin + "/videos/019cb0a2-1e40-7000-8000-00000000000a"
+)
 
 var sampleTime = time.Date(2026, 12, 1, 15, 30, 0, 0, time.UTC)
 
@@ -17,15 +20,26 @@ var sampleTime = time.Date(2026, 12, 1, 15, 30, 0, 0, time.UTC)
 var samples = map[kind]content{
 	kindCompleted: {
 		Filename: "Férias & Sol.mp4", Frames: 1234, Size: 56_700_000, ExpiresAt: sampleTime, Notices: []string{"truncated"},
-		Link: sampleOrigin + "/videos/019cb0a2-1e40-7000-8000-00000000000a",
+		Link: sampleVideo,
 	},
 	kindFailed: {
 		Filename: "Férias & Sol.mp4", Notices: []string{"no_video_stream"},
-		Link: sampleOrigin + "/videos/019cb0a2-1e40-7000-8000-00000000000a",
+		Link: sampleVideo,
 	},
 	kindExpiring: {
 		Filename: "Férias & Sol.mp4", Frames: 1234, ExpiresAt: sampleTime,
-		Link: sampleOrigin + "/videos/019cb0a2-1e40-7000-8000-00000000000a",
+		Link: sampleVideo,
+	},
+	kindDigest: {
+		Digest: digest{
+			Completed: group{Count: 1250, Videos: []content{
+				{Filename: "Férias & Sol.mp4", Frames: 1234, Size: 56_700_000, ExpiresAt: sampleTime, Link: sampleVideo, Notices: []string{"truncated"}},
+				{Filename: "Baile.mov", Frames: 1, Size: 40_000, ExpiresAt: sampleTime, Link: sampleVideo},
+			}},
+			Failed:   group{Count: 1, Videos: []content{{Filename: "Lista.mp4", Notices: []string{"no_video_stream"}, Link: sampleVideo}}},
+			Expiring: group{Count: 1, Videos: []content{{Filename: "Carnaval.mkv", Frames: 90, ExpiresAt: sampleTime, Link: sampleVideo}}},
+		},
+		Link: sampleOrigin + "/",
 	},
 	kindVerifyEmail:     sampleCode(kindVerifyEmail),
 	kindResetPassword:   sampleCode(kindResetPassword),
@@ -64,7 +78,17 @@ var variations = []struct {
 	{"with a ZIP of a petabyte", func(c *content) { c.Size = 1e15 }}, // no template can go through its bytes
 	{"with no notices", func(c *content) { c.Notices = nil }},
 	{"with two notices", func(c *content) { c.Notices = []string{"truncated", "truncated"} }},
+	{"of one completed video", func(c *content) { c.Digest = digest{Completed: first(c.Digest.Completed)} }},
+	{"of one failed video", func(c *content) { c.Digest = digest{Failed: first(c.Digest.Failed)} }},
+	{"of one video that expires", func(c *content) { c.Digest = digest{Expiring: first(c.Digest.Expiring)} }},
 	{"with an unknown device", func(c *content) { c.Device = "" }},
+}
+
+// first is a group of its first video alone, if it has any.
+func first(g group) group {
+	g.Videos = g.Videos[:min(len(g.Videos), 1)]
+	g.Count = len(g.Videos)
+	return g
 }
 
 // kinds gives the kinds of mails, in the order of their names.

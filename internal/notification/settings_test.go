@@ -51,9 +51,9 @@ func (w *world) prefer(changes string) {
 	}
 }
 
-func (w *world) wantPreferences(completed, failed bool) {
+func (w *world) wantPreferences(completed, failed, expiring bool) {
 	w.t.Helper()
-	want := fmt.Sprintf(`{"email":{"completed":%v,"failed":%v,"expiring":true}}`, completed, failed)
+	want := fmt.Sprintf(`{"email":{"completed":%v,"failed":%v,"expiring":%v,"digest":true}}`, completed, failed, expiring)
 	if a := w.request("GET", "/v1/notifications/preferences", ""); a.Code != 200 || strings.TrimSpace(a.Body.String()) != want {
 		w.t.Errorf("%d %s, want %s", a.Code, a.Body, want)
 	}
@@ -74,17 +74,17 @@ func TestWhatIsSwitchedOffIsNotSent(t *testing.T) {
 	w := newWorld(t)
 	w.must("registered", person("en"))
 	w.must("verified", verified("en"))
-	w.wantPreferences(true, true)
+	w.wantPreferences(true, true, true)
 
 	w.prefer(`{"email":{"completed":false}}`)
-	w.wantPreferences(false, true)
+	w.wantPreferences(false, true, true)
 	w.must("e1", completed())
 	w.wantMails(0)
 	w.must("e2", failed())
 	w.wantMails(1)
 
 	w.prefer(`{"email":{"failed":false}}`) // the other stays
-	w.wantPreferences(false, false)
+	w.wantPreferences(false, false, true)
 	w.must("e3", failed())
 	w.wantMails(1)
 
@@ -156,7 +156,7 @@ func TestPreferencesThatAreNoneAreRefused(t *testing.T) {
 			t.Errorf("%s: %d %s", body, a.Code, a.Body)
 		}
 	}
-	w.wantPreferences(true, true)
+	w.wantPreferences(true, true, true)
 }
 
 // At whatever moment of an erasure somebody changes preferences, in the settings or by a
@@ -268,7 +268,7 @@ func TestOneClickSwitchesMailsOfAKindOff(t *testing.T) {
 				if a := w.click(w.post.mails[0].Unsubscribe); a.Code != 204 {
 					t.Errorf("%d %s", a.Code, a.Body)
 				}
-				w.wantPreferences(false, true)
+				w.wantPreferences(false, true, true)
 			}
 			w.must("e3", completed())
 			w.wantMails(2)
@@ -287,7 +287,7 @@ func TestFollowingTheLinkSwitchesNothingOff(t *testing.T) {
 	if want := "https://app.example/unsubscribe#token=" + token; a.Code != 303 || a.Header().Get("Location") != want {
 		t.Errorf("%d to %s, want %s", a.Code, a.Header().Get("Location"), want)
 	}
-	w.wantPreferences(true, true)
+	w.wantPreferences(true, true, true)
 
 	// Whatever it is given, it leads to the page and nowhere else.
 	a = w.serve(httptest.NewRequest(http.MethodGet, "/v1/notifications/unsubscribe?token="+url.QueryEscape("\r\nx@evil.example/#&a=b"), nil))
@@ -324,7 +324,7 @@ func TestATokenThatNobodyMadeSwitchesNothingOff(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.Code, a.Body)
 		}
 	}
-	w.wantPreferences(true, true)
+	w.wantPreferences(true, true, true)
 }
 
 // A mail is kept for years: its link must outlive the key that it was made with.
@@ -341,7 +341,7 @@ func TestALinkIsGoodAfterAnotherKeyWasMade(t *testing.T) {
 	if a := w.click(w.post.mails[0].Unsubscribe); a.Code != 204 {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}
-	w.wantPreferences(false, true)
+	w.wantPreferences(false, true, true)
 }
 
 // Nothing of an erased person comes back, and the answer does not tell of it: not while

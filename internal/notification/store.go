@@ -19,7 +19,10 @@ import (
 //
 //	pk                       sk                  what
 //	user#<id>                contact             whom to write to
-//	user#<id>                mail#<event id>     a mail about one event: claimed, then sent
+//	user#<id>                mail#<event id>     a mail about one event: claimed, then sent; or which digest tells of it
+//	user#<id>                digest              the newest window in which mails are collected
+//	user#<id>                collected#<window>#<event id>
+//	                                             what the digest of a window is to tell of
 //	user#<id>                preferences         which kinds of mails are switched on or off
 //	user#<id>                webhook             where the person's programs are told
 //	user#<id>                delivery#<event id> a message to the webhook, and what became of it
@@ -31,8 +34,8 @@ import (
 // The rows of templates are about nobody; the layout's have no locale. Only who runs
 // Fotograma writes them, so that a deployment leaves them as they are: see Templates.
 //
-// IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and
-// ConditionCheckItem on the table and what package erasure needs, the settings
+// IAM: the handler of events needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem, Query
+// and ConditionCheckItem on the table and what package erasure needs, the settings
 // dynamodb:GetItem, PutItem, Query, UpdateItem, DeleteItem and ConditionCheckItem. Who edits
 // templates needs dynamodb:GetItem, Query and PutItem.
 type Store struct {

@@ -18,8 +18,8 @@ import (
 var errNobody = errors.New("no such person")
 
 // optionalKinds are the mails that people may switch off. Those about the safety of
-// the account are not among them.
-var optionalKinds = []kind{kindCompleted, kindFailed, kindExpiring}
+// the account are not among them. Without digests, each mail comes alone.
+var optionalKinds = []kind{kindCompleted, kindFailed, kindExpiring, kindDigest}
 
 func (k kind) optional() bool { return slices.Contains(optionalKinds, k) }
 
@@ -66,10 +66,18 @@ func (s *Store) turn(ctx context.Context, userID string, changes switches) error
 	return s.commitAbout(ctx, write, s.People.Standing(userID))
 }
 
-// turnOff switches off one kind of mails for whoever has a mail of it. Mails are kept
-// for longer than tombstones, so that the person must be known too; errNobody if not.
+// turnOff switches off one kind of mails for whoever has a mail of it; if that is a
+// digest, all that it may tell of. Mails are kept for longer than tombstones, so that the
+// person must be known too; errNobody if not.
 func (s *Store) turnOff(ctx context.Context, userID string, k kind) error {
-	write, err := s.turning(userID, switches{k: false})
+	off := switches{k: false}
+	if k == kindDigest {
+		off = switches{}
+		for _, told := range digestKinds {
+			off[told] = false
+		}
+	}
+	write, err := s.turning(userID, off)
 	if err != nil {
 		return err
 	}

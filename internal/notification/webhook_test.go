@@ -239,7 +239,7 @@ func TestAddressesThatAreNoWebhooksAreRefused(t *testing.T) {
 			t.Errorf("%s: %d %s", url, a.Code, a.Body)
 		}
 	}
-	w.wantPreferences(true, true) // nor is anything else of such a request done
+	w.wantPreferences(true, true, true) // nor is anything else of such a request done
 }
 
 // What a name leads to is only known when it is called.

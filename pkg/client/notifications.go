@@ -37,6 +37,7 @@ type EmailPreferences struct {
 	Completed bool `json:"completed"` // when frames are ready
 	Failed    bool `json:"failed"`    // when a video could not be processed
 	Expiring  bool `json:"expiring"`  // before frames are deleted
+	Digest    bool `json:"digest"`    // one of many videos that finish together, rather than of each
 }
 
 // EmailChanges switches mails on or off; nil leaves them as they are.
@@ -44,6 +45,7 @@ type EmailChanges struct {
 	Completed *bool `json:"completed,omitempty"`
 	Failed    *bool `json:"failed,omitempty"`
 	Expiring  *bool `json:"expiring,omitempty"`
+	Digest    *bool `json:"digest,omitempty"`
 }
 
 // Webhook is where a person's programs are told of their videos.
@@ -153,7 +155,8 @@ func (c *Client) TestWebhook(ctx context.Context) (id string, err error) {
 }
 
 // Unsubscribe switches off mails of one kind with the token of such a mail, which needs
-// no session; code "invalid_link".
+// no session; code "invalid_link". The token of a digest switches off all mails about
+// videos.
 func (c *Client) Unsubscribe(ctx context.Context, token string) error {
 	return c.call(ctx, http.MethodPost, "/v1/notifications/unsubscribe"+query(map[string]string{"token": token}), nil, nil, nil)
 }

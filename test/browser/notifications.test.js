@@ -22,7 +22,7 @@ test("A person switches a mail off, sees which came, and is told what could not 
   const failed = part.getByLabel("Mail me when a video could not be processed");
   await ready.uncheck();
   await part.getByText("Saved.").waitFor();
-  assert.deepEqual(await preferences(person), { completed: false, failed: true, expiring: true });
+  assert.deepEqual(await preferences(person), { completed: false, failed: true, expiring: true, digest: true });
   await page.reload();
   await ready.waitFor();
   assert.equal(await ready.isChecked(), false);
@@ -39,7 +39,9 @@ test("A person switches a mail off, sees which came, and is told what could not 
   await page.unroute("**/notifications/preferences");
   await failed.uncheck();
   await part.getByText("Saved.").waitFor();
-  assert.deepEqual(await preferences(person), { completed: false, failed: false, expiring: true });
+  assert.deepEqual(await preferences(person), { completed: false, failed: false, expiring: true, digest: true });
+  await part.getByLabel("When much happens to your videos at once, tell of it in one mail").uncheck();
+  await until("it is saved", async () => !(await preferences(person)).digest);
 });
 
 for (const [language, words] of Object.entries({
@@ -57,11 +59,11 @@ for (const [language, words] of Object.entries({
     await page.locator("a[href*='/unsubscribe#']").click();
     const button = page.getByRole("button", { name: words.button });
     await button.waitFor();
-    assert.deepEqual(await preferences(person), { completed: true, failed: true, expiring: true });
+    assert.deepEqual(await preferences(person), { completed: true, failed: true, expiring: true, digest: true });
     await lookAt(page, `unsubscribe-${language}`);
     await button.click();
     await page.getByText(words.done).waitFor();
-    assert.deepEqual(await preferences(person), { completed: false, failed: true, expiring: true });
+    assert.deepEqual(await preferences(person), { completed: false, failed: true, expiring: true, digest: true });
     await lookAt(page, `unsubscribed-${language}`);
   });
 }
@@ -74,4 +76,6 @@ test("A link that was cut off says so", async (t) => {
   await page.goto("/unsubscribe#token=00000000-0000-4000-8000-000000000000.x.failed.AAAA");
   await page.getByRole("button", { name: "Stop these mails" }).click();
   await page.getByRole("alert").getByText("This link is not whole").waitFor();
+  await page.goto("/unsubscribe#token=00000000-0000-4000-8000-000000000000.x.digest.AAAA");
+  await page.getByText("Stop all of these mails?").waitFor();
 });

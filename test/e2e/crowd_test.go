@@ -16,7 +16,8 @@ import (
 // another number of frames, so that it shows whose archive is whose.
 func TestManyVideosOfManyPeopleAtOnce(t *testing.T) {
 	const people, each = 10, 20
-	s := ownStack(t)
+	s := newStack(t, t.TempDir())
+	s.run(t, "DigestSeconds=20")
 	type member struct {
 		*person
 		film   []byte
@@ -80,7 +81,7 @@ func TestManyVideosOfManyPeopleAtOnce(t *testing.T) {
 			}
 		}
 		m.mustList(m.ids)
-		m.waitMails(each)
+		m.waitTold(m.ids)
 	}
 }
 

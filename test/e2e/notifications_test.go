@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	netmail "net/mail"
 	"net/url"
@@ -67,7 +68,7 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 	mails := p.waitMails(1)
 	p.oneClick(mails[0])
 	wanted, err := p.NotificationPreferences(t.Context())
-	if err != nil || wanted.Email != (client.EmailPreferences{Completed: true, Expiring: true}) {
+	if err != nil || wanted.Email != (client.EmailPreferences{Completed: true, Expiring: true, Digest: true}) {
 		t.Fatalf("after one click they want %+v, %v", wanted, err)
 	}
 	p.failing()
@@ -76,7 +77,7 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 
 	no, yes := false, true
 	wanted, err = p.ChangeNotificationPreferences(t.Context(), client.PreferenceChanges{Email: &client.EmailChanges{Completed: &no, Failed: &yes}})
-	if err != nil || wanted.Email != (client.EmailPreferences{Failed: true, Expiring: true}) {
+	if err != nil || wanted.Email != (client.EmailPreferences{Failed: true, Expiring: true, Digest: true}) {
 		t.Fatalf("after a change they want %+v, %v", wanted, err)
 	}
 	p.completed(p.upload("film.mp4", file, "").ID)
@@ -93,6 +94,67 @@ func TestMailsThatAreNotWantedDoNotCome(t *testing.T) {
 	}
 	if want := []string{"failed", "completed", "failed", "verify_email"}; !slices.Equal(kinds, want) {
 		t.Errorf("they were sent %v, want %v", kinds, want)
+	}
+}
+
+// withoutDigests has a mail come for each video of a person's.
+func (p *person) withoutDigests() {
+	p.t.Helper()
+	no := false
+	if _, err := p.ChangeNotificationPreferences(p.t.Context(), client.PreferenceChanges{Email: &client.EmailChanges{Digest: &no}}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// waitTold waits until all of a person's videos are told of, and checks that each is in
+// one mail, and that there are fewer mails than videos.
+func (p *person) waitTold(ids []string) {
+	p.t.Helper()
+	told := func(id string) (n int) {
+		for _, m := range p.mails() {
+			n += strings.Count(m.Text, "/videos/"+id+"\n")
+		}
+		return n
+	}
+	for _, id := range ids {
+		until(p.t, "a mail tells of "+id, func() bool { return told(id) > 0 })
+	}
+	for _, id := range ids {
+		if n := told(id); n != 1 {
+			p.t.Errorf("%s is told of %d times", id, n)
+		}
+	}
+	if mails := p.mails(); len(mails) >= len(ids) {
+		p.t.Errorf("%d mails tell of %d videos", len(mails), len(ids))
+	}
+}
+
+func TestManyVideosThatFinishTogetherAreToldOfTogether(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, t.TempDir())
+	s.run(t, "DigestSeconds=30")
+	p := s.person(t, "en")
+	file := film(t, "mp4", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1")
+	var ids []string
+	for i := range 8 {
+		content := file
+		if i%4 == 3 {
+			content = []byte("not a video")
+		}
+		ids = append(ids, p.upload(fmt.Sprintf("%d.mp4", i), content, "").ID)
+	}
+	p.waitTold(ids)
+	page, err := p.Notifications(t.Context(), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newest := page.Notifications[0]; newest.Kind != "digest" || newest.VideoID != "" {
+		t.Errorf("the last mail is %+v", newest)
+	}
+	p.oneClick(p.mails()[0])
+	wanted, err := p.NotificationPreferences(t.Context())
+	if err != nil || wanted.Email != (client.EmailPreferences{Digest: true}) {
+		t.Errorf("after one click they want %+v, %v", wanted, err)
 	}
 }
 

@@ -173,6 +173,7 @@ func (m *member) texts() []string {
 func (s *stack) lives(t testing.TB, small []byte, name string) *member {
 	t.Helper()
 	m := &member{person: s.person(t, "pt-BR"), name: name}
+	m.withoutDigests()
 	upload := func(file []byte, extraction string) string {
 		id := m.upload(name, file, extraction).ID
 		m.ids = append(m.ids, id)

@@ -58,9 +58,9 @@ var quick = plan{
 
 // raised are the parameters with which the stack runs: the limits of people, networks
 // and routes would end what is measured. Those of MethodSettings for logging in and the
-// like stay.
+// like stay. Who has many videos hears of them soon, in digests.
 var raised = append(slices.Clone(measuring.Unlimited),
-	"UnverifiedMails=100000", "ApiRateLimit=100000", "ApiBurstLimit=100000")
+	"UnverifiedMails=100000", "DigestSeconds=20", "ApiRateLimit=100000", "ApiBurstLimit=100000")
 
 // cached is a kind of cache before the queries.
 type cached struct{ name, url string }

@@ -66,7 +66,7 @@ var reach = map[string]map[string]string{
 		secret("mail-codes"):  "secretsmanager:GetSecretValue",
 		secret("unsubscribe"): "secretsmanager:GetSecretValue",
 		secret("webhook"):     "secretsmanager:GetSecretValue",
-		queue("notification"): "sqs:ChangeMessageVisibility",
+		queue("notification"): "sqs:SendMessage sqs:ChangeMessageVisibility",
 		queue("webhook"):      "sqs:SendMessage sqs:ChangeMessageVisibility",
 		bucket("archives") + "/exports/*/notification.json": "s3:PutObject",
 		"arn:aws:ses:us-east-1:123456789012:configuration-set/S-mail" +

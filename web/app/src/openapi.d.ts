@@ -481,7 +481,7 @@ export interface paths {
         put?: never;
         /**
          * Switch off mails of one kind with the token of such a mail
-         * @description The one click of RFC 8058: what is in the body does not matter.
+         * @description The one click of RFC 8058: what is in the body does not matter. The token of a mail about many videos switches off all mails about videos.
          */
         post: operations["unsubscribe"];
         delete?: never;
@@ -901,6 +901,8 @@ export interface components {
         EmailChanges: {
             /** @description Whether to write when frames are ready. */
             completed?: boolean;
+            /** @description Whether to write once of many videos that finish together, rather than of each. */
+            digest?: boolean;
             /** @description Whether to write before frames are deleted. */
             expiring?: boolean;
             /** @description Whether to write when a video could not be processed. */
@@ -909,6 +911,8 @@ export interface components {
         EmailPreferences: {
             /** @description Whether to write when frames are ready. */
             completed: boolean;
+            /** @description Whether to write once of many videos that finish together, rather than of each. */
+            digest: boolean;
             /** @description Whether to write before frames are deleted. */
             expiring: boolean;
             /** @description Whether to write when a video could not be processed. */
@@ -1122,7 +1126,7 @@ export interface components {
              * @description What it is about.
              * @enum {string}
              */
-            kind: "completed" | "failed" | "expiring" | "verify_email" | "reset_password" | "change_email" | "password_changed" | "email_changed" | "new_login";
+            kind: "completed" | "failed" | "expiring" | "digest" | "verify_email" | "reset_password" | "change_email" | "password_changed" | "email_changed" | "new_login";
             /** Format: date-time */
             sent_at: string;
             /** @description The video that it is about, if it is about one. */

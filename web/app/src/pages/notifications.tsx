@@ -7,7 +7,8 @@ import { Check, Confirm, Field, Form, Heading, Notice, useAction } from "../part
 import { api, inside } from "../state";
 import type { Deliveries, Delivery, Notifications, Preferences, Suppression, TestDelivery } from "../types";
 
-const switches = ["completed", "failed", "expiring"] as const;
+/** What can be switched, and what the link in a mail can be about. */
+const switches = ["completed", "failed", "expiring", "digest"] as const;
 type Switch = (typeof switches)[number];
 
 type Read = ReturnType<typeof useRead<Preferences>>;
