@@ -21,8 +21,8 @@ const kindDigest kind = "digest"
 // digestKinds are the mails that a digest can stand for.
 var digestKinds = []kind{kindCompleted, kindFailed, kindExpiring}
 
-// errWaits is why a mail that is due later, or that others are in the way of, comes again.
-var errWaits = errors.New("its time has not come")
+// errEarly is why the message that asks for a digest comes again.
+var errEarly = errors.New("the window has not ended")
 
 // namedInDigest is how many videos of each kind a digest names. It says how many more
 // there are.
@@ -71,13 +71,35 @@ func (s *Service) digestOf(videos []collected) digest {
 	return d
 }
 
+// maxDecisions is how often a mail's place is looked for while others take such.
+const maxDecisions = 5
+
 // alone tells whether the mail of an event goes out now; else a digest tells of it. What
 // was decided once for an event stays, but for a mail that could not be sent.
-func (s *Service) alone(ctx context.Context, e event.Event, userID string, k kind, c content, wanted switches) (bool, error) {
+func (s *Service) alone(ctx context.Context, e event.Event, userID string, k kind, c content, wanted switches) (alone bool, err error) {
 	if !slices.Contains(digestKinds, k) {
 		return true, nil
 	}
-	kept, err := s.Store.kept(ctx, userID, e.ID())
+	video := collected{
+		Kind: k, VideoID: e.Subject(), Filename: c.Filename, Frames: c.Frames, Size: c.Size, ExpiresAt: c.ExpiresAt, Notices: c.Notices,
+	}
+	for range maxDecisions {
+		alone, err = s.decide(ctx, userID, e.ID(), video, wanted)
+		if !errors.Is(err, errWindowChanged) {
+			break
+		}
+	}
+	if errors.Is(err, errWindowChanged) || dynamo.Contended(err) {
+		wait := time.Duration(1+rand.IntN(5)) * time.Second //nolint:gosec // spreads load, guards nothing
+		return false, &batch.PostponedError{By: wait, Cause: err}
+	}
+	return alone, err
+}
+
+// decide decides of an event, unless that was done before; errWindowChanged if others did
+// at the same moment.
+func (s *Service) decide(ctx context.Context, userID, eventID string, video collected, wanted switches) (alone bool, err error) {
+	kept, err := s.Store.kept(ctx, userID, eventID)
 	switch {
 	case err != nil:
 		return false, err
@@ -86,31 +108,12 @@ func (s *Service) alone(ctx context.Context, e event.Event, userID string, k kin
 	case kept != nil || s.DigestWindow == 0 || !wanted.on(kindDigest):
 		return true, nil
 	}
-	return s.place(ctx, userID, e.ID(), collected{
-		Kind: k, VideoID: e.Subject(), Filename: c.Filename, Frames: c.Frames, Size: c.Size, ExpiresAt: c.ExpiresAt, Notices: c.Notices,
-	})
+	return s.place(ctx, userID, eventID, video)
 }
-
-// placings is how often a place is looked for while others take them.
-const placings = 5
 
 // place finds the place of an event in a window of the person's, and tells whether that
 // is among those whose mails go alone.
 func (s *Service) place(ctx context.Context, userID, eventID string, video collected) (alone bool, err error) {
-	for range placings {
-		alone, err = s.placeNow(ctx, userID, eventID, video)
-		if !errors.Is(err, errWindowChanged) {
-			break
-		}
-	}
-	if errors.Is(err, errWindowChanged) || dynamo.Contended(err) {
-		wait := time.Duration(1+rand.IntN(5)) * time.Second //nolint:gosec // spreads load, guards nothing
-		return false, &batch.PostponedError{By: wait, Cause: errors.Join(errWaits, err)}
-	}
-	return alone, err
-}
-
-func (s *Service) placeNow(ctx context.Context, userID, eventID string, video collected) (alone bool, err error) {
 	w, err := s.openWindow(ctx, userID, eventID)
 	switch {
 	case err != nil:
@@ -182,7 +185,7 @@ func (s *Service) askAgain(ctx context.Context, userID string, endsAt int64) err
 // often it is asked. What they have switched off meanwhile is not in it.
 func (s *Service) digestDue(ctx context.Context, e event.Event, due event.DigestDue) error {
 	if early := time.UnixMilli(due.Window).Sub(s.Now()); early > 0 {
-		return &batch.PostponedError{By: untilSecond(early), Cause: errWaits}
+		return &batch.PostponedError{By: untilSecond(early), Cause: errEarly}
 	}
 	if err := s.Store.closeWindow(ctx, window{Key: windowKey(due.UserID), EndsAt: due.Window}); err != nil {
 		return err

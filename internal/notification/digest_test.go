@@ -351,6 +351,56 @@ func TestAVideoThatIsCollectedIsNotSentAlone(t *testing.T) {
 	s.wantTold(4, "a", "b", "c", "d", "e")
 }
 
+// beforeCollecting does something between the moment at which it was decided to collect
+// the next video, and that at which it is.
+func (s *stream) beforeCollecting(do func()) {
+	s.service.Store.DB = dynamodb.NewFromConfig(s.cloud.Config, func(o *dynamodb.Options) {
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("before", func(
+				ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+			) (middleware.InitializeOutput, middleware.Metadata, error) {
+				if _, collects := in.Parameters.(*dynamodb.TransactWriteItemsInput); collects && do != nil {
+					once := do
+					do = nil
+					once()
+				}
+				return next.HandleInitialize(ctx, in)
+			}), middleware.Before)
+		})
+	})
+}
+
+func TestAVideoWhoseWindowEndsWhileItIsCollectedIsInTheNext(t *testing.T) {
+	s := newStream(t, "en")
+	s.end("a", "b", "c", "d", "e")
+	s.beforeCollecting(func() {
+		s.endWindow()
+		s.wantTold(4, "a", "b", "c", "d", "e")
+	})
+	s.end("f", "g")
+	s.wantMails(4)
+	s.endWindow()
+	s.wantTold(5, "a", "b", "c", "d", "e", "f", "g")
+}
+
+func TestAVideoThatAnotherWorkerTellsOfMeanwhileIsNotCollected(t *testing.T) {
+	s := newStream(t, "en")
+	s.end("a", "b", "c", "d", "e")
+	s.beforeCollecting(func() {
+		if err := s.service.Store.Claim(s.t.Context(), notification.Claim{UserID: "ana", EventID: "f", At: s.now}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := s.handle("f", ended("f")); err == nil {
+		t.Error("it was decided of twice")
+	}
+	s.now = s.now.Add(3 * time.Minute) // that worker has died
+	s.end("f")
+	s.wantTold(4, "f")
+	s.endWindow()
+	s.wantTold(5, "a", "b", "c", "d", "e", "f")
+}
+
 func TestADigestThatComesTooEarlyWaits(t *testing.T) {
 	s := newStream(t, "en")
 	s.end("a", "b", "c", "d")
