@@ -127,14 +127,21 @@ func visible(name string) string {
 	}, name)
 }
 
+// readableSize is a size in the unit that suits it.
+func readableSize(p *message.Printer, bytes int64) string {
+	size, units := float64(bytes)/1e3, []string{"kB", "MB", "GB", "TB"}
+	for size >= 1e3 && len(units) > 1 {
+		size, units = size/1e3, units[1:]
+	}
+	return p.Sprintf("%.1f %s", size, units[0])
+}
+
 // functions are what templates can call, speaking one language.
 func functions(l locale.Locale) map[string]any {
 	printer := message.NewPrinter(language.MustParse(string(l)))
 	return map[string]any{
 		"number": func(n int) string { return printer.Sprintf("%d", n) },
-		"megabytes": func(bytes int64) string {
-			return printer.Sprintf("%.1f MB", float64(bytes)/1e6)
-		},
+		"size":   func(bytes int64) string { return readableSize(printer, bytes) },
 		"date": func(t time.Time) string {
 			if l == locale.Portuguese {
 				return t.UTC().Format("02/01/2006, 15:04 UTC")

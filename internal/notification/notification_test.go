@@ -222,6 +222,19 @@ func TestNobodyIsToldThatFramesWillBeDeletedWhenTheyAre(t *testing.T) {
 	w.wantMails(0)
 }
 
+func TestASizeIsInTheUnitThatSuitsIt(t *testing.T) {
+	for size, want := range map[int64]string{0: "0.0 kB", 41_300: "41.3 kB", 56_700_000: "56.7 MB", 2_345_000_000: "2.3 GB", 3e15: "3,000.0 TB"} {
+		w := newWorld(t)
+		w.must("registered", person("en"))
+		data := completed()
+		data.Archive.Size = size
+		w.must("ended", data)
+		if m := w.post.mails[0]; !strings.Contains(m.Text, "The ZIP has "+want+".") {
+			t.Errorf("%d bytes:\n%s", size, m.Text)
+		}
+	}
+}
+
 func TestNamesInMailsShowWhatTheyAre(t *testing.T) {
 	w := newWorld(t)
 	w.must("registered", person("en"))
