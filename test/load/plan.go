@@ -58,7 +58,7 @@ var quick = plan{
 
 // raised are the parameters with which the stack runs: the limits of people, networks
 // and routes would end what is measured. Those of MethodSettings for logging in and the
-// like stay. Who has many videos hears of them soon, in digests.
+// like stay. Who has more than three videos hears of them soon, in digests.
 var raised = append(slices.Clone(measuring.Unlimited),
 	"UnverifiedMails=100000", "DigestSeconds=20", "ApiRateLimit=100000", "ApiBurstLimit=100000")
 
