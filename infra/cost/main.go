@@ -65,11 +65,11 @@ var videos = []video{
 	{"1 hour, 1080p", 3600, 5, 250e3},
 }
 
-// What one video asks for however long it is. It was counted on the local stack, of two
-// uploads by `fotograma upload --wait`, but for what is marked.
+// What one video asks for however long it is. It was counted in the traces of uploads to
+// the local stack (`fotograma trace ID --json`), but for what is marked.
 const (
 	messages     = 6.0  // SendMessage; each is received and deleted, too
-	reads        = 29.0 // GetItem
+	reads        = 69.0 // 29 GetItem, and 2 for each of the 20 requests below (assumed)
 	writes       = 47.0 // 12 single ones, 5 transactions of 3 rows at 2 units (assumed), 5 of indexes (assumed)
 	mails        = 1.0
 	calls        = 25.0     // requests of the API: 5 by the command line, some 20 of a browser that looks on (assumed)
