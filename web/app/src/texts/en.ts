@@ -293,7 +293,7 @@ export const en = {
   suppressed_stays: "Change it to another address to get mails again.",
   suppressed_button: "Send mails again",
   webhook: "Webhook",
-  webhook_text: "Your programs are told when frames are ready or a video fails: a signed POST to your address (Standard Webhooks), tried again for a day.",
+  webhook_text: "Your programs are told when frames are ready, when a video fails, and before frames are deleted: a signed POST to your address (Standard Webhooks), tried again for a day.",
   webhook_url: "Address",
   webhook_since: (date: string) => `Its secret was made on ${date}.`,
   webhook_test: "Send a test",

@@ -287,7 +287,7 @@ export const ptBR: Texts = {
   suppressed_stays: "Troque por outro endereço para voltar a receber e-mails.",
   suppressed_button: "Voltar a enviar e-mails",
   webhook: "Webhook",
-  webhook_text: "Os seus programas são avisados quando os quadros ficam prontos ou um vídeo falha: um POST assinado para o seu endereço (Standard Webhooks), repetido por um dia.",
+  webhook_text: "Os seus programas são avisados quando os quadros ficam prontos, quando um vídeo falha e antes de os quadros serem apagados: um POST assinado para o seu endereço (Standard Webhooks), repetido por um dia.",
   webhook_url: "Endereço",
   webhook_since: (date: string) => `O segredo foi criado em ${date}.`,
   webhook_test: "Enviar um teste",
