@@ -137,6 +137,7 @@ type templateLine struct {
 	Newest         int        `json:"newest"`
 	At             *time.Time `json:"at,omitempty"`
 	ShippedChanged bool       `json:"shipped_changed"`
+	Missing        bool       `json:"missing,omitempty"` // its row is gone: mails are written with the shipped one
 }
 
 func (t *mailTemplates) listCommand() *cobra.Command {
@@ -171,11 +172,15 @@ func listTemplates(ctx context.Context, templates *notification.Templates) ([]te
 			return nil, err
 		}
 		used, err := templates.Version(ctx, n, state.InUse)
-		if err != nil {
+		missing := errors.Is(err, notification.ErrNoVersion)
+		if err != nil && !missing {
 			return nil, err
 		}
-		line := templateLine{Kind: n.Kind, Locale: string(n.Locale), Version: used.Version, Newest: state.Newest, ShippedChanged: used.ShippedChanged}
-		if used.Version > 0 {
+		line := templateLine{
+			Kind: n.Kind, Locale: string(n.Locale), Version: used.Version, Newest: state.Newest,
+			ShippedChanged: used.ShippedChanged, Missing: missing,
+		}
+		if used.Version > 0 && !missing {
 			line.At = &used.At
 		}
 		lines = append(lines, line)
@@ -190,7 +195,10 @@ func printTemplates(w io.Writer, lines []templateLine) {
 		if l.At != nil {
 			used, made = fmt.Sprintf("version %d", l.Version), humanize.Time(*l.At)
 		}
-		if l.ShippedChanged {
+		switch {
+		case l.Missing:
+			used, note = fmt.Sprintf("version %d", l.Version), "it is gone: mails are as they are shipped"
+		case l.ShippedChanged:
 			note = "the shipped one has changed since"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Kind, cmp.Or(l.Locale, "all"), used, made, note)
@@ -394,6 +402,9 @@ has edited it too.
 					return 0, fmt.Errorf("%s: %w: version %d is in use", n, notification.ErrEditedMeanwhile, seen.InUse)
 				}
 				used, err := templates.Version(ctx, n, seen.InUse)
+				if errors.Is(err, notification.ErrNoVersion) { // as mails are written then
+					used, err = templates.Version(ctx, n, 0)
+				}
 				if err != nil {
 					return 0, err
 				}

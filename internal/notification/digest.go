@@ -24,13 +24,18 @@ var digestKinds = []kind{kindCompleted, kindFailed, kindExpiring}
 // errEarly is why the message that asks for a digest comes again.
 var errEarly = errors.New("the window has not ended")
 
-// namedInDigest is how many videos of each kind a digest names. It says how many more
-// there are.
-const namedInDigest = 200
+// namedInDigest is how many videos of each kind a digest names, so that it stays below
+// maxMail. It says how many more there are.
+const namedInDigest = 40
 
 // digest is what one mail tells of many videos.
 type digest struct {
 	Completed, Failed, Expiring group
+}
+
+// videos gives all that are named.
+func (d digest) videos() []content {
+	return slices.Concat(d.Completed.Videos, d.Failed.Videos, d.Expiring.Videos)
 }
 
 // group is the videos of one kind.
@@ -209,9 +214,11 @@ func (s *Service) tellTogether(ctx context.Context, e event.Event, userID string
 	if err != nil {
 		return err
 	}
-	left := slices.DeleteFunc(slices.Clone(videos), func(video collected) bool { return !wanted.on(video.Kind) })
+	left := slices.DeleteFunc(slices.Clone(videos), func(video collected) bool {
+		return !wanted.on(video.Kind) || video.Kind == kindExpiring && !s.Now().Before(video.ExpiresAt)
+	})
 	if len(left) == 0 {
-		slog.InfoContext(ctx, "digest not sent: the person has switched off all that it tells of")
+		slog.InfoContext(ctx, "digest not sent: all that it tells of is over, or switched off by the person")
 		return nil
 	}
 	if len(left) == 1 { // a mail as it would have been alone

@@ -524,11 +524,22 @@ func TestADigestOfVeryManyNamesTheFirst(t *testing.T) {
 	s.end(numbered("v", 250)...)
 	s.end(numbered("bad", 2)...)
 	s.endWindow()
-	s.wantTold(4, slices.Concat(numbered("v", 200), numbered("bad", 2))...)
+	s.wantTold(4, slices.Concat(numbered("v", 40), numbered("bad", 2))...)
 	m := s.post.mails[3]
-	if m.Subject != "250 videos are done, 2 could not be processed" || !strings.Contains(m.Text, "And 50 more: https://app.example/\n") ||
-		strings.Contains(m.Text, "v-200") {
+	if m.Subject != "250 videos are done, 2 could not be processed" || !strings.Contains(m.Text, "And 210 more: https://app.example/\n") ||
+		strings.Contains(m.Text, "v-040") {
 		t.Errorf("%s\n%s", m.Subject, m.Text)
+	}
+}
+
+func TestNoDigestTellsOfFramesThatAreGone(t *testing.T) {
+	s := newStream(t, "en")
+	s.end("a", "b", "c", "soon", "d", "e")
+	s.now = noon.AddDate(0, 0, 7) // SES took no mails for a week
+	s.endWindow()
+	s.wantTold(4, "a", "b", "c", "d", "e")
+	if m := s.post.mails[3]; strings.Contains(m.Text, "soon") {
+		t.Errorf("it tells of them:\n%s", m.Text)
 	}
 }
 

@@ -130,7 +130,7 @@ func visible(name string) string {
 // readableSize is a size in the unit that suits it.
 func readableSize(p *message.Printer, bytes int64) string {
 	size, units := float64(bytes)/1e3, []string{"kB", "MB", "GB", "TB"}
-	for size >= 1e3 && len(units) > 1 {
+	for size >= 999.95 && len(units) > 1 { // which would be written as 1,000.0
 		size, units = size/1e3, units[1:]
 	}
 	return p.Sprintf("%.1f %s", size, units[0])

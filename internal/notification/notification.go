@@ -1,7 +1,7 @@
 // Package notification is the service that writes mails to people: how their
-// videos ended, which frames will be deleted soon, the codes that they asked for, and what was changed about their
-// account. It keeps whom to write to, and what was sent, so that a mail goes out
-// once per event and recipient however often the event comes.
+// videos ended, which frames will be deleted soon, the codes that they asked for, and
+// what was changed about their account. It keeps whom to write to, and what was sent, so
+// that a mail goes out once per event and recipient however often the event comes.
 //
 // Between SES taking a mail and the row that says so lies one moment in which a
 // crash makes the mail go out twice: SES has no idempotency key that could
@@ -34,7 +34,7 @@
 // # Many videos at once
 //
 // When many videos of a person end together, the first three mails go out at once, and
-// nobody waits for the mail of a single video. From the first of them a window of time is
+// nobody waits for the mail of a single video, unless many have just ended. From the first of them a window of time is
 // open (Config.DigestSeconds), and what comes after the third is collected, and told of in
 // one mail when the window ends: the digest. While videos keep on ending, the next windows
 // have no such first three.
@@ -63,6 +63,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/fotograma/fotograma/internal/event"
+	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/locale"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
@@ -334,7 +335,7 @@ func (s *Service) deliver(ctx context.Context, e event.Event, contact Contact, k
 	return s.send(ctx, e, contact, k, c)
 }
 
-// switches tells whether a person gets mails of a kind. Every delivery of an event asks
+// switches gives a person's switches where mails of a kind depend on them. Every delivery of an event asks
 // anew, so that what is switched off while a mail waits to be tried again does not go out.
 func (s *Service) switches(ctx context.Context, userID string, k kind) (switches, error) {
 	if !k.optional() {
@@ -383,6 +384,8 @@ func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k ki
 	} else if errors.Is(err, errRefused) {
 		slog.InfoContext(ctx, "mail was refused before")
 		return nil
+	} else if errors.Is(err, errUnderWay) {
+		return &batch.PostponedError{By: claimValidity, Cause: err}
 	} else if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/fotograma/fotograma/internal/event"
 	"github.com/fotograma/fotograma/internal/local/localtest"
 	"github.com/fotograma/fotograma/internal/notification"
+	"github.com/fotograma/fotograma/internal/platform/batch"
 	"github.com/fotograma/fotograma/internal/platform/export"
 	"github.com/fotograma/fotograma/internal/platform/httpapi"
 	"github.com/fotograma/fotograma/internal/platform/mailcode"
@@ -226,7 +227,7 @@ func TestASizeIsInTheUnitThatSuitsIt(t *testing.T) {
 	w := newWorld(t)
 	w.must("registered", person("en"))
 	w.must("verified", verified("en"))
-	for size, want := range map[int64]string{0: "0.0 kB", 41_300: "41.3 kB", 56_700_000: "56.7 MB", 2_345_000_000: "2.3 GB", 3e15: "3,000.0 TB"} {
+	for size, want := range map[int64]string{0: "0.0 kB", 41_300: "41.3 kB", 999_960: "1.0 MB", 56_700_000: "56.7 MB", 2_345_000_000: "2.3 GB", 3e15: "3,000.0 TB"} {
 		data := completed()
 		data.Archive.Size = size
 		w.must(want, data)
@@ -285,7 +286,7 @@ func TestAMailOfAWorkerThatDiedIsSent(t *testing.T) {
 	if err := w.service.Store.Claim(t.Context(), notification.Claim{UserID: "ana", EventID: "e1", At: noon}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.handle("e1", completed()); err == nil {
+	if _, postponed := errors.AsType[*batch.PostponedError](w.handle("e1", completed())); !postponed {
 		t.Error("two workers send one mail")
 	}
 	w.now = noon.Add(3 * time.Minute)

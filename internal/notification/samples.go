@@ -3,6 +3,7 @@ package notification
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fotograma/fotograma/internal/event"
@@ -81,7 +82,21 @@ var variations = []struct {
 	{"of one completed video", func(c *content) { c.Digest = digest{Completed: first(c.Digest.Completed)} }},
 	{"of one failed video", func(c *content) { c.Digest = digest{Failed: first(c.Digest.Failed)} }},
 	{"of one video that expires", func(c *content) { c.Digest = digest{Expiring: first(c.Digest.Expiring)} }},
+	{"of very many videos with long names", func(c *content) { c.Digest = c.Digest.crowded() }},
 	{"with an unknown device", func(c *content) { c.Device = "" }},
+}
+
+// crowded is a digest that is as long as they get, unless there is none.
+func (d digest) crowded() digest {
+	if len(d.videos()) == 0 {
+		return d
+	}
+	video := content{
+		Filename: strings.Repeat("m", 255), Frames: 1_000_000, Size: 1e12, ExpiresAt: sampleTime, Link: sampleVideo,
+		Notices: []string{"truncated"},
+	}
+	full := group{Count: 1_000_000, Videos: slices.Repeat([]content{video}, namedInDigest)}
+	return digest{Completed: full, Failed: full, Expiring: full}
 }
 
 // first is a group of its first video alone, if it has any.

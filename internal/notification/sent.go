@@ -38,7 +38,7 @@ func (s *Store) sent(ctx context.Context, userID, after string, limit int) (mail
 		ExpressionAttributeValues: dynamo.Item{":pk": dynamo.S(pk), ":mail": dynamo.S(mailPrefix)},
 		ScanIndexForward:          aws.Bool(false),
 		ConsistentRead:            aws.Bool(true),
-		Limit:                     aws.Int32(int32(limit + 1)),
+		Limit:                     aws.Int32(int32(max(limit+1, 200))), // many may be of mails that a digest stands for
 	}
 	if after != "" {
 		query.ExclusiveStartKey = dynamo.Key{PK: pk, SK: mailPrefix + after}.Item()

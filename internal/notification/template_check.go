@@ -7,6 +7,7 @@ import (
 	htmltemplate "html/template"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -101,6 +102,9 @@ func checkMails(k kind, l locale.Locale, s Source, layout string) error {
 		if err == nil {
 			err = lacks(m, c)
 		}
+		if err == nil && strings.Contains(m.HTML, "ZgotmplZ") { // see html/template
+			err = errors.New("the HTML has a value where it is not safe: in a style, a script or the name of an attribute")
+		}
 		if length := utf8.RuneCountInString(m.Subject); err == nil && length > maxSubject {
 			err = fmt.Errorf("the subject has %d characters: at most %d are taken", length, maxSubject)
 		}
@@ -141,15 +145,19 @@ func lacks(m Mail, c content) error {
 	}
 	for _, part := range []struct{ name, written string }{{"text", m.Text}, {"HTML", html.UnescapeString(aTitle.ReplaceAllString(m.HTML, ""))}} {
 		has := func(value string) bool { return strings.Contains(part.written, value) }
+		links := part.written
+		if c.Unsubscribe != "" {
+			links = strings.ReplaceAll(links, c.Unsubscribe, "") // it may begin as another link does
+		}
 		switch {
-		case has("ZgotmplZ"): // see html/template
-			return errors.New("the HTML has a value where it is not safe: in a style, a script or the name of an attribute")
 		case c.Code != "" && !has(c.Code):
 			return fmt.Errorf("the %s has neither {{.Code}} nor {{.Link}}, which has the code in it", part.name)
-		case c.Code == "" && c.Link != "" && !has(c.Link):
+		case c.Code == "" && c.Link != "" && !strings.Contains(links, c.Link):
 			return fmt.Errorf("the %s does not have {{.Link}}", part.name)
 		case c.Unsubscribe != "" && !has(c.Unsubscribe):
 			return fmt.Errorf("the %s does not have {{.Unsubscribe}}, by which people switch off mails of its kind", part.name)
+		case slices.ContainsFunc(c.Digest.videos(), func(video content) bool { return !has(video.Link) }):
+			return fmt.Errorf("the %s does not have the {{.Link}} of each of the .Videos", part.name)
 		}
 	}
 	return nil

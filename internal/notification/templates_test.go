@@ -116,6 +116,18 @@ func TestTheShippedTemplatesAreGood(t *testing.T) {
 	}
 }
 
+// It is how html/template marks what it has left out.
+func TestNoNameOfAFilePutsAnEditedTemplateOutOfUse(t *testing.T) {
+	w := newWorld(t)
+	w.verified("en")
+	w.edit(template(t, "completed", "en"), "Your frames are ready", "Come and get them")
+	data := completed()
+	data.Filename = "ZgotmplZ.mp4"
+	if m := w.nextMail("odd", data); m.Subject != "Come and get them: ZgotmplZ.mp4" {
+		t.Errorf("subject %q", m.Subject)
+	}
+}
+
 func TestAnEditedTemplateIsUsedWithinAMinute(t *testing.T) {
 	w := newWorld(t)
 	w.verified("en")
@@ -336,6 +348,8 @@ func TestATemplateThatIsNoGoodIsNotTaken(t *testing.T) {
 		{"HTML without the link", "failed", "", content + `<a href="{{.Unsubscribe}}">x</a>{{end}}`, "the HTML does not have {{.Link}}"},
 		{"a text that people cannot unsubscribe by", "completed", "Ready\n{{.Link}}", "", "the text does not have {{.Unsubscribe}}"},
 		{"HTML that people cannot unsubscribe by", "failed", "", content + `<a href="{{.Link}}">x</a>{{end}}`, "the HTML does not have {{.Unsubscribe}}"},
+		{"a digest that leads nowhere", "digest", "News\n{{.Unsubscribe}}", "", "the text does not have {{.Link}}"},
+		{"a digest of nothing", "digest", "News\n{{.Link}} {{.Unsubscribe}}", "", "the text does not have the {{.Link}} of each of the .Videos"},
 		{"a text without the code", "verify_email", "Your code\nIt is a secret.", "", "the text has neither {{.Code}} nor {{.Link}}"},
 		{"HTML without the code", "reset_password", "", content + "It is a secret.{{end}}", "the HTML has neither {{.Code}} nor {{.Link}}"},
 		{"a text that is too long", "completed", strings.Repeat("x", 64<<10+1), "", "the text has 65537 bytes"},

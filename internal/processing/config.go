@@ -78,7 +78,7 @@ func (c WorkerConfig) Limits() frames.Limits {
 	return limits
 }
 
-// ExpiryNotice is how long before an archive expires its owner is told; 0 for not.
+// ExpiryNotice is ExpiryNoticeHours.
 func (c WorkerConfig) ExpiryNotice() time.Duration {
 	return time.Duration(c.ExpiryNoticeHours) * time.Hour
 }

@@ -17,7 +17,8 @@ import (
 )
 
 // Control is what happens to jobs from outside their workers: people cancel, delete
-// and go, archives expire, of which people are told before, and messages end in the dead-letter queue.
+// and go, archives expire, of which people are told before, and messages end in the
+// dead-letter queue.
 type Control struct {
 	base
 	Walk *rebuild.Walk

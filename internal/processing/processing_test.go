@@ -490,17 +490,21 @@ func TestNobodyIsToldThatAnArchiveExpiresWhoseVideoIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAnArchiveThatIsKeptForADayExpiresUnannounced(t *testing.T) {
-	w := newWorld(t)
-	w.worker.RetentionDays = 1
-	w.work(w.upload(localtest.Media(t, bottles), `{"fps":0.1}`, ""))
-	w.wantTold("started completed", "completed")
-	w.clock.Store(24*60*60 - 60)
-	w.sweep()
-	w.wantTold("", "")
-	w.clock.Add(120)
-	w.sweep()
-	w.wantTold("archive_expired", "")
+func TestAnArchiveIsAnnouncedIfItIsKeptForTwiceTheNotice(t *testing.T) {
+	for days, told := range map[int]string{1: "", 2: "archive_expiring"} {
+		t.Run(fmt.Sprintf("kept for %d days", days), func(t *testing.T) {
+			w := newWorld(t)
+			w.worker.RetentionDays = days
+			w.work(w.upload(localtest.Media(t, bottles), `{"fps":0.1}`, ""))
+			w.wantTold("started completed", "completed")
+			w.clock.Store(int64(days)*24*60*60 - 60)
+			w.sweep()
+			w.wantTold("", told)
+			w.clock.Add(120)
+			w.sweep()
+			w.wantTold("archive_expired", "")
+		})
+	}
 }
 
 func (w *world) sweep() {

@@ -29,7 +29,8 @@ import (
 //	outbox#<n>     <event id>              see package outbox
 //
 // The sparse index "due" has the jobs whose archive is there: at first by when its
-// owner is told that it will expire, then by when it does. "by_owner" has all rows of videos by whose they are.
+// owner is told that it will expire, then by when it does. "by_owner" has all rows of
+// videos by whose they are.
 //
 // IAM: dynamodb:GetItem, PutItem, UpdateItem, DeleteItem, ConditionCheckItem and
 // Query on the table and its indexes, and what package erasure needs.

@@ -60,7 +60,7 @@ type Worker struct {
 	Segments      *batch.Queue // of the other steps
 	Lease         time.Duration
 	RetentionDays int
-	ExpiryNotice  time.Duration // before an archive expires its owner is told; 0 for not
+	ExpiryNotice  time.Duration // see WorkerConfig
 
 	// What the work costs: prices, the function's memory in MB, and the calls
 	// that it makes.
@@ -387,7 +387,7 @@ func (j *running) conclude(ctx context.Context, result frames.Result) error {
 // warnAt is when the owner is to be told that the archive will expire; zero if it is
 // kept for so short a time that the mail which tells of it is still fresh then.
 func (j *running) warnAt() time.Time {
-	kept := j.completed.Archive.ExpiresAt.Sub(j.Now())
+	kept := time.Duration(j.RetentionDays) * 24 * time.Hour
 	if j.ExpiryNotice == 0 || kept < 2*j.ExpiryNotice {
 		return time.Time{}
 	}

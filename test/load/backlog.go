@@ -173,7 +173,7 @@ func (u *upload) check(ctx context.Context, whole bool) error {
 const mailsWithin = 5 * time.Minute
 
 // mails checks that each person had one mail that tells of each video of theirs, alone
-// or with others. It waits for those that are missing. A digest names 200 videos of a
+// or with others. It waits for those that are missing. A digest names 40 videos of a
 // kind at most, but nobody has as many here.
 func (l *load) mails(ctx context.Context, aws string) error {
 	waiting, cancel := context.WithTimeout(ctx, mailsWithin)

@@ -2,13 +2,17 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
 	sestypes "github.com/aws/aws-sdk-go-v2/service/ses/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/smithy-go"
 
 	"github.com/fotograma/fotograma/internal/local/sam"
 )
@@ -55,6 +59,14 @@ func (p *provisioner) mailSet(ctx context.Context, set sam.ConfigurationSet) err
 	return nil
 }
 
+// isPage tells whether the endpoint has failed with a page for people, which has no code
+// of an error. So does moto where it does not implement something.
+func isPage(err error) bool {
+	response, ok := errors.AsType[*awshttp.ResponseError](err)
+	_, coded := errors.AsType[smithy.APIError](err)
+	return ok && response.HTTPStatusCode() == http.StatusInternalServerError && !coded
+}
+
 func (p *provisioner) destination(ctx context.Context, set string, d sam.EventDestination) error {
 	wanted := &sestypes.EventDestination{
 		Name: &d.Name, Enabled: d.Enabled, SNSDestination: &sestypes.SNSDestination{TopicARN: &d.TopicARN},
@@ -69,6 +81,10 @@ func (p *provisioner) destination(ctx context.Context, set string, d sam.EventDe
 		_, err = p.ses.UpdateConfigurationSetEventDestination(ctx, &ses.UpdateConfigurationSetEventDestinationInput{
 			ConfigurationSetName: &set, EventDestination: wanted,
 		})
+		if isPage(err) {
+			p.log.WarnContext(ctx, "the endpoint cannot change where it tells of mails; going on as it is", "set", set, "error", err)
+			return nil
+		}
 	}
 	return err
 }

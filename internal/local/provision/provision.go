@@ -139,13 +139,8 @@ func isCode(err error, codes ...string) bool {
 
 // isNotImplemented tells whether the endpoint knows no such call.
 func isNotImplemented(err error) bool {
-	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
-		// moto fails with a page for people, which has no code of an error.
-		_, coded := errors.AsType[smithy.APIError](err)
-		status := response.HTTPStatusCode()
-		if status == http.StatusNotImplemented || status == http.StatusInternalServerError && !coded {
-			return true
-		}
+	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok && response.HTTPStatusCode() == http.StatusNotImplemented {
+		return true
 	}
 	return isCode(err, "InvalidAction", "NotImplemented", "NotImplementedException", "UnknownOperation", "UnknownOperationException")
 }

@@ -3,9 +3,11 @@ package provision_test
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -35,9 +37,23 @@ type endpoint struct {
 	cfg aws.Config
 
 	mu    sync.Mutex
-	calls []string                                             // method and query of S3's calls, target of the others
+	calls []string                                             // method and query of S3's calls, action or target of the others
 	spoil func(call string, w http.ResponseWriter) (done bool) // answers instead of the services
 	log   bytes.Buffer
+}
+
+// action is what a call in the Query protocol asks for; empty for others.
+func action(r *http.Request) string {
+	if r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+		return ""
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return ""
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	form, _ := url.ParseQuery(string(body))
+	return form.Get("Action")
 }
 
 func newEndpoint(t *testing.T) *endpoint {
@@ -51,6 +67,9 @@ func newEndpoint(t *testing.T) *endpoint {
 	}
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call := r.Header.Get("X-Amz-Target")
+		if call == "" {
+			call = action(r)
+		}
 		if call == "" {
 			call = r.Method + " ?" + r.URL.RawQuery
 		}
@@ -452,23 +471,45 @@ func notImplemented(w http.ResponseWriter, call string) {
 	_, _ = w.Write([]byte(`<Error><Code>NotImplemented</Code><Message>no</Message></Error>`))
 }
 
-// So does moto.
-func TestWhatIsAnsweredByAPageForPeopleIsNotImplemented(t *testing.T) {
+func TestAnEndpointThatCannotChangeWhereItTellsOfMailsIsLeftAsItIs(t *testing.T) {
 	e := newEndpoint(t)
-	e.spoil = func(call string, w http.ResponseWriter) bool {
-		page := call == "POST ?" // SES is called so
-		if page {
-			http.Error(w, "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>\n<h1>Internal Server Error</h1>", http.StatusInternalServerError)
-		}
-		return page
-	}
-	e.mustApply(`
+	const mails = `
 Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      TopicName: feedback
   Set:
     Type: AWS::SES::ConfigurationSet
     Properties:
       Name: mails
-`)
+  Destination:
+    Type: AWS::SES::ConfigurationSetEventDestination
+    Properties:
+      ConfigurationSetName: !Ref Set
+      EventDestination:
+        Name: feedback
+        Enabled: true
+        MatchingEventTypes: [bounce]
+        SnsDestination:
+          TopicARN: !Ref Topic
+`
+	e.mustApply(mails)
+	fail := "UpdateConfigurationSetEventDestination"
+	e.spoil = func(call string, w http.ResponseWriter) bool {
+		if call == fail { // as moto does
+			http.Error(w, "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>", http.StatusInternalServerError)
+		}
+		return call == fail
+	}
+	e.mustApply(mails)
+	if e.count(fail) == 0 {
+		t.Error("it was not asked to")
+	}
+	fail = "CreateConfigurationSet"
+	if err := e.apply(mails); err == nil {
+		t.Error("without a set it went on")
+	}
 }
 
 func TestWhatMeansNothingHereMayBeMissing(t *testing.T) {

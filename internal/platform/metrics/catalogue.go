@@ -78,8 +78,8 @@ var (
 	MailsSent       = define[ByKind]("MailsSent", Count, "Mails that SES took.")
 	MailsRefused    = define[ByKind]("MailsRefused", Count, "Mails that SES did not take: for now, and they are tried again, or for good.")
 	MailsBounced    = define[ByBounce]("MailsBounced", Count, "Mails that came back.")
-	TemplatesFailed = define[ByKind]("TemplatesFailed", Count, "Mails that an edited template was no good for: they were written with the shipped one.")
 	MailsComplained = define[None]("MailsComplained", Count, "Mails that their reader called spam.")
+	TemplatesFailed = define[ByKind]("TemplatesFailed", Count, "Mails that an edited template was no good for: they were written with the shipped one.")
 
 	// Webhooks.
 

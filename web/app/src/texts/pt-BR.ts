@@ -268,7 +268,7 @@ export const ptBR: Texts = {
   notify_completed: "Avisar por e-mail quando os quadros ficarem prontos",
   notify_failed: "Avisar por e-mail quando não for possível processar um vídeo",
   notify_expiring: "Avisar por e-mail antes de os quadros serem apagados",
-  notify_digest: "Quando houver notícias de muitos vídeos de uma vez, avisar em um só e-mail",
+  notify_digest: "Quando houver notícias de muitos vídeos ao mesmo tempo, avisar em um só e-mail",
   sent: "E-mails que enviamos a você",
   sent_none: "Nenhum ainda.",
   sent_completed: "Quadros prontos",
