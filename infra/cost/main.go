@@ -68,10 +68,10 @@ var videos = []video{
 // What one video asks for however long it is. It was counted in the traces of uploads to
 // the local stack (`fotograma trace ID --json`), but for what is marked.
 const (
-	messages     = 7.0  // 6 SendMessage, and one before the archive expires (assumed); each is received and deleted, too
-	reads        = 79.0 // 29 GetItem, 2 for each of the 20 requests below, 10 before the archive expires (both assumed)
-	writes       = 57.0 // 12 single ones, 5 transactions of 3 rows at 2 units, 5 of indexes, 10 before the archive expires (all but the first assumed)
-	mails        = 2.0  // that it is ready, and that it expires
+	messages     = 7.0      // 6 SendMessage, and one before the archive expires (assumed); each is received and deleted, too
+	reads        = 79.0     // 29 GetItem, 2 for each of the 20 requests below, 10 before the archive expires (both assumed)
+	writes       = 57.0     // 12 single ones, 5 transactions of 3 rows at 2 units, 5 of indexes, 10 before the archive expires (all but the first assumed)
+	mails        = 2.0      // that it is ready, and that it expires
 	calls        = 25.0     // requests of the API: 5 by the command line, some 20 of a browser that looks on (assumed)
 	callSeconds  = 0.02     // of a function of 512 MB (assumed)
 	eventSeconds = 0.1      // of a function of 256 MB for a message (assumed)

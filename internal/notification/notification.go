@@ -378,15 +378,16 @@ func (s *Service) send(ctx context.Context, e event.Event, contact Contact, k ki
 	if e.Subject() != contact.UserID {
 		claim.VideoID = e.Subject()
 	}
-	if err := s.Store.Claim(ctx, claim); errors.Is(err, errSent) {
+	switch err := s.Store.Claim(ctx, claim); {
+	case errors.Is(err, errSent):
 		slog.InfoContext(ctx, "mail was sent before")
 		return nil
-	} else if errors.Is(err, errRefused) {
+	case errors.Is(err, errRefused):
 		slog.InfoContext(ctx, "mail was refused before")
 		return nil
-	} else if errors.Is(err, errUnderWay) {
+	case errors.Is(err, errUnderWay):
 		return &batch.PostponedError{By: claimValidity, Cause: err}
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	id, err := s.Sender.Send(ctx, contact.Email, m)
