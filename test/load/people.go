@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -61,11 +62,8 @@ func (l *load) register(ctx context.Context, s *measuring.Stack) error {
 	for i := range people {
 		group.Go(func() error {
 			p := newPerson(s.Web)
-			if _, err := p.api.Register(ctx, client.NewUser{Email: p.email, Password: p.password, Locale: "en"}); err != nil {
-				return fmt.Errorf("register: %w", err)
-			}
 			people[i] = p
-			return p.api.Login(ctx, p.email, p.password)
+			return patiently(ctx, func() error { return p.register(ctx) })
 		})
 	}
 	err := group.Wait()
@@ -73,16 +71,40 @@ func (l *load) register(ctx context.Context, s *measuring.Stack) error {
 	return err
 }
 
+func (p *person) register(ctx context.Context) error {
+	if _, err := p.api.Register(ctx, client.NewUser{Email: p.email, Password: p.password, Locale: "en"}); err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	return patiently(ctx, func() error { return p.api.Login(ctx, p.email, p.password) })
+}
+
+// patiently does again what is refused because too many ask for it at this moment.
+func patiently(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		problem, refused := errors.AsType[*client.Problem](err)
+		if !refused || problem.Code != "throttled" || ctx.Err() != nil {
+			return err
+		}
+		sleep(ctx, time.Second)
+	}
+}
+
 // token gives an access token that is good for some minutes more.
 func (p *person) token(ctx context.Context) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Since(p.since) > renewAfter {
-		tokens, err := p.api.Refresh(ctx, p.api.Tokens())
+		err := patiently(ctx, func() error {
+			tokens, err := p.api.Refresh(ctx, p.api.Tokens())
+			if err == nil {
+				p.api.UseSession(tokens, nil)
+			}
+			return err
+		})
 		if err != nil {
 			return "", fmt.Errorf("renew a session: %w", err)
 		}
-		p.api.UseSession(tokens, nil)
 		p.since = time.Now()
 	}
 	return p.api.Tokens().AccessToken, nil
