@@ -1,17 +1,22 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fotograma/fotograma/internal/local/mailbox"
 	"github.com/fotograma/fotograma/test/measuring"
@@ -226,5 +231,42 @@ func TestTheSlopeIsThatOfTheBestLine(t *testing.T) {
 func TestTheDocumentHasAPlaceForTheResults(t *testing.T) {
 	if _, err := measuring.Replace("../../docs/load.md", begin, end, ""); err != nil {
 		t.Error(err)
+	}
+}
+
+// Answers come from DynamoDB before the proxy has seen the end of what was asked.
+func TestTheCounterPassesEverythingOn(t *testing.T) {
+	answer := strings.Repeat("x", 5000)
+	dynamo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength) // and not to its end
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(dynamo.Close)
+	c := &counter{}
+	c.to(dynamo.URL)
+	c.serve()
+	t.Cleanup(c.server.Close)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8)) // so that they meet
+	var group errgroup.Group
+	group.SetLimit(32)
+	for range 20_000 {
+		group.Go(func() error {
+			resp, err := http.Post(c.server.URL, "application/x-amz-json-1.0", strings.NewReader(`{"TableName":"t"}`))
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			got, err := io.ReadAll(resp.Body)
+			if err == nil && string(got) != answer {
+				err = fmt.Errorf("%d bytes", len(got))
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	if n := c.writes.Load(); n != 20_000 {
+		t.Errorf("it counted %d", n)
 	}
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -123,6 +125,16 @@ type counter struct {
 
 func newCounter(work string) (*counter, error) {
 	c := &counter{}
+	c.serve()
+	var err error
+	if c.functions, err = os.MkdirTemp(work, "functions-"); err != nil {
+		return nil, err
+	}
+	return c, c.link()
+}
+
+// serve opens the counter.
+func (c *counter) serve() {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(c.dynamo.Load())
@@ -137,13 +149,15 @@ func newCounter(work string) (*counter, error) {
 		default:
 			c.writes.Add(1)
 		}
+		// The proxy would go on reading it when the answer comes, which closes it, and with
+		// that the connection that the rest of the answer is to come on.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		proxy.ServeHTTP(w, r)
 	}))
-	var err error
-	if c.functions, err = os.MkdirTemp(work, "functions-"); err != nil {
-		return nil, err
-	}
-	return c, c.link()
 }
 
 // link makes the folder of functions.
