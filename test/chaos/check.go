@@ -284,6 +284,29 @@ func (s *system) sameWhenRebuilt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.rebuild(ctx); err != nil {
+		return err
+	}
+	return s.until(ctx, 2*time.Minute, "the read model is what its owners know", func(ctx context.Context) (bool, error) {
+		if n, err := s.waiting(ctx, "status"); n > 0 || err != nil {
+			return false, err
+		}
+		err := s.sameAs(ctx, before)
+		return err == nil, err
+	})
+}
+
+// sameAs checks that the read model is what it was.
+func (s *system) sameAs(ctx context.Context, before map[string]string) error {
+	after, err := s.readModel(ctx)
+	if err == nil && !maps.Equal(before, after) {
+		err = fmt.Errorf("it was %v and is made again as %v", before, after)
+	}
+	return err
+}
+
+// rebuild asks for the read model to be made again.
+func (s *system) rebuild(ctx context.Context) error {
 	id := uuid.NewString()
 	e, err := event.New("/operations", id, time.Now(), event.RebuildRequested{RebuildID: id, FromScratch: true})
 	if err != nil {
@@ -300,16 +323,7 @@ func (s *system) sameWhenRebuilt(ctx context.Context) error {
 	if _, err := s.sqs.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String(string(body))}); err != nil {
 		return fmt.Errorf("ask for the rebuild: %w", err)
 	}
-	return s.until(ctx, 2*time.Minute, "the read model is what its owners know", func(ctx context.Context) (bool, error) {
-		if n, err := s.waiting(ctx, "status"); n > 0 || err != nil {
-			return false, err
-		}
-		after, err := s.readModel(ctx)
-		if err == nil && !maps.Equal(before, after) {
-			err = fmt.Errorf("it was %v and is made again as %v", before, after)
-		}
-		return err == nil, err
-	})
+	return nil
 }
 
 // readModel gives the rows of videos of the status service, without what counts how

@@ -197,7 +197,7 @@ func TestAPersonIsToldOfFramesThatWillBeDeleted(t *testing.T) {
 		t.Errorf("%s\n%s", m.Subject, m.Text)
 	}
 	p.oneClick(m)
-	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Email != (client.EmailPreferences{Completed: true, Failed: true}) {
+	if wanted, err := p.NotificationPreferences(t.Context()); err != nil || wanted.Email != (client.EmailPreferences{Completed: true, Failed: true, Digest: true}) {
 		t.Errorf("after one click they want %+v, %v", wanted, err)
 	}
 	if got, err := p.Video(t.Context(), v.ID); err != nil || got.Status != client.Completed {
