@@ -15,13 +15,14 @@ import (
 // mailPrefix is what the sort keys of mails begin with; the ID of the event follows.
 const mailPrefix = "mail#"
 
-// mailRow is a mail that was sent, or that a digest stands for.
+// mailRow is a mail that is being sent, was sent or refused, or that a digest stands for.
 type mailRow struct {
 	dynamo.Key
 	Kind    kind      `dynamodbav:"kind"`
 	VideoID string    `dynamodbav:"video_id"` // empty if it is about none
-	SentAt  time.Time `dynamodbav:"sent_at"`
-	Digest  int64     `dynamodbav:"digest"` // the window whose digest is sent instead; 0 if none is
+	SentAt  time.Time `dynamodbav:"sent_at"`  // zero if it was not
+	Refused string    `dynamodbav:"refused"`  // why it never will be; empty if it may
+	Digest  int64     `dynamodbav:"digest"`   // the window whose digest is sent instead; 0 if none is
 }
 
 func (r mailRow) eventID() string { return strings.TrimPrefix(r.SK, mailPrefix) }

@@ -171,19 +171,17 @@ func (s *Store) Claim(ctx context.Context, c Claim) error {
 }
 
 func (s *Store) whyNot(ctx context.Context, c Claim) error {
-	out, err := s.DB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.Table, Key: c.key().Item(), ConsistentRead: aws.Bool(true),
-	})
-	if err != nil {
-		return fmt.Errorf("look at mail: %w", err)
-	}
-	if out.Item["sent_at"] != nil {
+	kept, err := s.kept(ctx, c.UserID, c.EventID)
+	switch {
+	case err != nil:
+		return err
+	case kept != nil && !kept.SentAt.IsZero():
 		return errSent
-	}
-	if out.Item["refused"] != nil {
+	case kept != nil && kept.Refused != "":
 		return errRefused
+	default:
+		return errUnderWay
 	}
-	return errUnderWay
 }
 
 // Confirm says that the claimed mail was sent, and under which ID.

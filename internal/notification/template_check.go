@@ -98,10 +98,7 @@ func checkMails(k kind, l locale.Locale, s Source, layout string) error {
 	for _, v := range variations {
 		c := sample(k)
 		v.change(&c)
-		m, err := fill(s, layout, l, c, maxMail)
-		if err == nil {
-			err = lacks(m, c)
-		}
+		m, err := writeEdited(s, layout, l, c)
 		if err == nil && strings.Contains(m.HTML, "ZgotmplZ") { // see html/template
 			err = errors.New("the HTML has a value where it is not safe: in a style, a script or the name of an attribute")
 		}

@@ -117,20 +117,25 @@ func (t *Templates) write(ctx context.Context, k kind, l locale.Locale, c conten
 	if used.Version == 0 && layout.Version == 0 && err == nil {
 		return writeShipped(name, c)
 	}
-	var m Mail
 	if err == nil {
-		m, err = fill(used.Source, layout.HTML, l, c, maxMail)
-	}
-	if err == nil {
-		err = lacks(m, c)
-	}
-	if err == nil {
-		return m, nil
+		var m Mail
+		if m, err = writeEdited(used.Source, layout.HTML, l, c); err == nil {
+			return m, nil
+		}
 	}
 	slog.ErrorContext(ctx, "edited template is no good, the shipped one is used", "kind", name.Kind, "locale", string(l),
 		"version", used.Version, "layout_version", layout.Version, "error", err)
 	metrics.Record(t.Metrics, metrics.ByKind{Kind: name.Kind}, metrics.TemplatesFailed.Of(1))
 	return writeShipped(name, c)
+}
+
+// writeEdited writes a mail, and looks whether it has what it must have.
+func writeEdited(s Source, layout string, l locale.Locale, c content) (Mail, error) {
+	m, err := fill(s, layout, l, c, maxMail)
+	if err != nil {
+		return Mail{}, err
+	}
+	return m, lacks(m, c)
 }
 
 // writeShipped writes a mail without any edited template.

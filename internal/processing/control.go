@@ -151,8 +151,7 @@ func each(
 // taken in what people see.
 func (c *Control) warn(ctx context.Context, job *Job) error {
 	if job.State != Completed || !job.ArchiveExpiresAt.After(c.Now()) {
-		_, err := c.Store.Warn(ctx, job, nil)
-		return err
+		return c.Store.Warn(ctx, job, nil)
 	}
 	told, err := event.Parse([]byte(job.Result))
 	if err != nil {
@@ -163,8 +162,7 @@ func (c *Control) warn(ctx context.Context, job *Job) error {
 		if err != nil {
 			return err
 		}
-		_, err = c.Store.Warn(ctx, job, &e)
-		return err
+		return c.Store.Warn(ctx, job, &e)
 	})
 }
 

@@ -477,8 +477,8 @@ func (s *Store) due(ctx context.Context, partition string, now time.Time, limit 
 }
 
 // Warn says that an archive will expire, and publishes the event that tells of it if
-// there is one; false when the job is not as it was read.
-func (s *Store) Warn(ctx context.Context, job *Job, e *event.Event) (bool, error) {
+// there is one, unless the job is not as it was read.
+func (s *Store) Warn(ctx context.Context, job *Job, e *event.Event) error {
 	w := write{
 		key:  jobKey(job.Ref.VideoID),
 		set:  "SET due = :archives, due_at = :expires",
@@ -489,17 +489,16 @@ func (s *Store) Warn(ctx context.Context, job *Job, e *event.Event) (bool, error
 			":run":     dynamo.N(job.Ref.Run), ":before": dynamo.S(string(job.State)),
 		},
 	}
-	var ok bool
 	var err error
 	if e != nil {
-		ok, err = s.commitAll(ctx, []types.TransactWriteItem{s.item(w)}, *e)
+		_, err = s.commitAll(ctx, []types.TransactWriteItem{s.item(w)}, *e)
 	} else {
-		ok, err = s.update(ctx, w)
+		_, err = s.update(ctx, w)
 	}
 	if err != nil {
-		return false, fmt.Errorf("warn of an archive's end: %w", err)
+		return fmt.Errorf("warn of an archive's end: %w", err)
 	}
-	return ok, nil
+	return nil
 }
 
 // Expire says that an archive has expired, and publishes the event that tells of it

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -63,7 +62,7 @@ func (l *load) register(ctx context.Context, s *measuring.Stack) error {
 		group.Go(func() error {
 			p := newPerson(s.Web)
 			people[i] = p
-			return patiently(ctx, func() error { return p.register(ctx) })
+			return p.register(ctx, s.Web)
 		})
 	}
 	err := group.Wait()
@@ -71,23 +70,18 @@ func (l *load) register(ctx context.Context, s *measuring.Stack) error {
 	return err
 }
 
-func (p *person) register(ctx context.Context) error {
-	if _, err := p.api.Register(ctx, client.NewUser{Email: p.email, Password: p.password, Locale: "en"}); err != nil {
+// register makes a person's account, and logs them in: patiently, since that is allowed
+// few times a second.
+func (p *person) register(ctx context.Context, web string) error {
+	api := client.New(web, client.WithRetries(100))
+	if _, err := api.Register(ctx, client.NewUser{Email: p.email, Password: p.password, Locale: "en"}); err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
-	return patiently(ctx, func() error { return p.api.Login(ctx, p.email, p.password) })
-}
-
-// patiently does again what is refused because too many ask for it at this moment.
-func patiently(ctx context.Context, do func() error) error {
-	for {
-		err := do()
-		problem, refused := errors.AsType[*client.Problem](err)
-		if !refused || problem.Code != "throttled" || ctx.Err() != nil {
-			return err
-		}
-		sleep(ctx, time.Second)
+	if err := api.Login(ctx, p.email, p.password); err != nil {
+		return fmt.Errorf("log in: %w", err)
 	}
+	p.api.UseSession(api.Tokens(), nil)
+	return nil
 }
 
 // token gives an access token that is good for some minutes more.
@@ -95,16 +89,11 @@ func (p *person) token(ctx context.Context) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Since(p.since) > renewAfter {
-		err := patiently(ctx, func() error {
-			tokens, err := p.api.Refresh(ctx, p.api.Tokens())
-			if err == nil {
-				p.api.UseSession(tokens, nil)
-			}
-			return err
-		})
+		tokens, err := p.api.Refresh(ctx, p.api.Tokens())
 		if err != nil {
 			return "", fmt.Errorf("renew a session: %w", err)
 		}
+		p.api.UseSession(tokens, nil)
 		p.since = time.Now()
 	}
 	return p.api.Tokens().AccessToken, nil
