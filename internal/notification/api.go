@@ -136,7 +136,7 @@ type emailPreferences struct {
 	Completed bool `json:"completed" doc:"Whether to write when frames are ready."`
 	Failed    bool `json:"failed" doc:"Whether to write when a video could not be processed."`
 	Expiring  bool `json:"expiring" doc:"Whether to write before frames are deleted."`
-	Digest    bool `json:"digest" doc:"Whether to write once of many videos that finish together, rather than of each."`
+	Digest    bool `json:"digest" doc:"Whether to write once when there is news of many videos, rather than of each."`
 }
 
 type preferencesOutput struct {
@@ -215,7 +215,7 @@ type emailChanges struct {
 	Completed *bool `json:"completed,omitempty" doc:"Whether to write when frames are ready."`
 	Failed    *bool `json:"failed,omitempty" doc:"Whether to write when a video could not be processed."`
 	Expiring  *bool `json:"expiring,omitempty" doc:"Whether to write before frames are deleted."`
-	Digest    *bool `json:"digest,omitempty" doc:"Whether to write once of many videos that finish together, rather than of each."`
+	Digest    *bool `json:"digest,omitempty" doc:"Whether to write once when there is news of many videos, rather than of each."`
 }
 
 func (c emailChanges) switches() switches {

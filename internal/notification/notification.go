@@ -33,11 +33,11 @@
 //
 // # Many videos at once
 //
-// When many videos of a person end together, the first three mails go out at once, and
-// nobody waits for the mail of a single video, unless many have just ended. From the first of them a window of time is
-// open (Config.DigestSeconds), and what comes after the third is collected, and told of in
-// one mail when the window ends: the digest. While videos keep on ending, the next windows
-// have no such first three.
+// When many videos of a person end or expire together, the first three mails go out at
+// once, and nobody waits for the mail of a single video, unless many have just ended. From
+// the first of them a window of time is open (Config.DigestSeconds), and what comes after
+// the third is collected, and told of in one mail when the window ends: the digest. While
+// videos keep on ending, the next windows have no such first three.
 //
 // Which of the two becomes of an event is decided once: the row of its mail is the claim
 // of who sends it alone, or names the window whose digest tells of it. So however often

@@ -37,7 +37,7 @@ type EmailPreferences struct {
 	Completed bool `json:"completed"` // when frames are ready
 	Failed    bool `json:"failed"`    // when a video could not be processed
 	Expiring  bool `json:"expiring"`  // before frames are deleted
-	Digest    bool `json:"digest"`    // one of many videos that finish together, rather than of each
+	Digest    bool `json:"digest"`    // one when there is news of many videos, rather than of each
 }
 
 // EmailChanges switches mails on or off; nil leaves them as they are.

@@ -901,7 +901,7 @@ export interface components {
         EmailChanges: {
             /** @description Whether to write when frames are ready. */
             completed?: boolean;
-            /** @description Whether to write once of many videos that finish together, rather than of each. */
+            /** @description Whether to write once when there is news of many videos, rather than of each. */
             digest?: boolean;
             /** @description Whether to write before frames are deleted. */
             expiring?: boolean;
@@ -911,7 +911,7 @@ export interface components {
         EmailPreferences: {
             /** @description Whether to write when frames are ready. */
             completed: boolean;
-            /** @description Whether to write once of many videos that finish together, rather than of each. */
+            /** @description Whether to write once when there is news of many videos, rather than of each. */
             digest: boolean;
             /** @description Whether to write before frames are deleted. */
             expiring: boolean;
